@@ -1,0 +1,230 @@
+"""Settings, all from the environment; docs/reference/settings.md lists them.
+
+Without any variable this is the small default: SQLite, Celery's filesystem broker, the local
+datacenter, all state under ``$SERAI_DATA``.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from dashboard import env, secrets
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+# python-nomad fills every empty argument from NOMAD_*: the environment of this process must not
+# leak into the clients of other clusters (shared design, section 9).
+NOMAD_ADDR = env.text("NOMAD_ADDR")
+NOMAD_TOKEN = env.text("NOMAD_TOKEN")
+for _name in [name for name in os.environ if name.startswith("NOMAD_")]:
+    del os.environ[_name]
+
+# ── Where state lives ────────────────────────────────────────────────────────────────────────────
+SERAI_DATA = env.path("SERAI_DATA", BASE_DIR / "var")
+SERAI_DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
+SERAI_DATA.chmod(0o700)
+
+PRODUCTION = env.flag("SERAI_PRODUCTION")
+DEBUG = env.flag("SERAI_DEBUG")
+SERAI_SECRET_KEY = secrets.load_key(SERAI_DATA, production=PRODUCTION)
+SECRET_KEY = secrets.derive(SERAI_SECRET_KEY, "django")
+FIELD_KEY = secrets.derive(SERAI_SECRET_KEY, "fields")  # accounts.crypto encrypts with it
+
+# ── Where people find it ─────────────────────────────────────────────────────────────────────────
+SERAI_PORT = env.number("SERAI_PORT", 8000)
+SERAI_URL = env.text("SERAI_URL", f"http://127.0.0.1:{SERAI_PORT}").rstrip("/")
+# Each endpoint of each deployment opens on a host of its own below this one (API.md, "The gateway").
+SERAI_APPS_HOST = env.text("SERAI_APPS_HOST", f"apps.localhost:{SERAI_PORT}")
+ALLOWED_HOSTS = env.words("SERAI_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]") + [
+    host for host in [urlsplit(SERAI_URL).hostname] if host
+]
+HTTPS = SERAI_URL.startswith("https://")
+CSRF_TRUSTED_ORIGINS = [SERAI_URL] if HTTPS else []
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "serai_session", "serai_csrf"
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+if PRODUCTION:
+    _unsafe = [
+        reason
+        for wrong, reason in [
+            (DEBUG, "SERAI_DEBUG is on"),
+            ("*" in ALLOWED_HOSTS, "SERAI_ALLOWED_HOSTS holds *"),
+            (not HTTPS, "SERAI_URL is not https://"),
+        ]
+        if wrong
+    ]
+    if _unsafe:
+        raise ImproperlyConfigured(f"SERAI_PRODUCTION refuses to start: {'; '.join(_unsafe)}.")
+
+# ── Applications ─────────────────────────────────────────────────────────────────────────────────
+INSTALLED_APPS = [
+    "dashboard",
+    "jobs",
+    "marketplace",
+    "datacenters",
+    "accounts",
+    "django_htmx",
+    "csp",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "dashboard.urls"
+ASGI_APPLICATION = "dashboard.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "dashboard.context.shell",
+            ],
+        },
+    },
+]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    },
+}
+
+# ── People ───────────────────────────────────────────────────────────────────────────────────────
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "signin"
+LOGIN_REDIRECT_URL = "home"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+
+# ── Database ─────────────────────────────────────────────────────────────────────────────────────
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASE_URL = env.text("DATABASE_URL")
+if DATABASE_URL:
+    _url = urlsplit(DATABASE_URL)
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": _url.path.lstrip("/"),
+            "USER": unquote(_url.username or ""),
+            "PASSWORD": unquote(_url.password or ""),
+            "HOST": _url.hostname or "",
+            "PORT": str(_url.port or ""),
+            "CONN_HEALTH_CHECKS": True,
+        }
+    }
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": SERAI_DATA / "db.sqlite3",
+            # Immediate: a transaction that reads and then writes takes the write lock first, so it
+            # waits its turn instead of failing half-way.
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            },
+        }
+    }
+
+# ── Background work ──────────────────────────────────────────────────────────────────────────────
+REDIS_URL = env.text("REDIS_URL")
+BROKER_FOLDER = SERAI_DATA / "broker"
+if REDIS_URL:
+    CELERY_BROKER_URL = REDIS_URL
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"visibility_timeout": 3600}
+else:
+    BROKER_FOLDER.mkdir(mode=0o700, exist_ok=True)
+    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(BROKER_FOLDER),
+        "data_folder_out": str(BROKER_FOLDER),
+        "control_folder": str(BROKER_FOLDER / "control"),
+        "polling_interval": 0.2,
+    }
+CELERY_TASK_SERIALIZER, CELERY_ACCEPT_CONTENT = "json", ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT, CELERY_TASK_SOFT_TIME_LIMIT = 300, 240  # seconds
+CELERY_BEAT_SCHEDULE_FILENAME = str(SERAI_DATA / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "send queued deployments": {"task": "jobs.tasks.sweep", "schedule": 5.0},
+    "reconcile": {"task": "jobs.tasks.reconcile", "schedule": 60.0},
+    "forget what was deleted": {"task": "jobs.tasks.forget_deleted", "schedule": 60.0},
+}
+
+# ── Outside systems ──────────────────────────────────────────────────────────────────────────────
+NOMAD_TIMEOUT = env.number("NOMAD_TIMEOUT", 10)  # seconds
+# `serve` chooses these ports at start; empty means "not part of this installation".
+SERAI_LOCAL_URL = env.text("SERAI_LOCAL_URL")
+SERAI_LOCAL_TOKEN_FILE = SERAI_DATA / "local" / "token"
+SERAI_LOCAL_DEVICES = env.text("SERAI_LOCAL_DEVICES")
+MLFLOW_URL = env.text("MLFLOW_URL")
+MLFLOW_DATA = SERAI_DATA / "mlflow"
+SERAI_SHARED = env.path("SERAI_SHARED", BASE_DIR.parent / "shared")
+UPLOAD_LIMIT_MB = env.number("SERAI_UPLOAD_LIMIT_MB", 512)
+
+# ── Language, time, static files ─────────────────────────────────────────────────────────────────
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+USE_I18N = USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "static/"
+STATIC_ROOT = SERAI_DATA / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+MEDIA_ROOT = SERAI_DATA / "media"
+REDIS_SERVER = shutil.which("redis-server")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    # httpx and urllib3 write whole addresses, which hold codes and query strings.
+    "loggers": {name: {"level": "WARNING"} for name in ("httpx", "urllib3", "httpcore", "websockets")},
+}

@@ -1,0 +1,5 @@
+"""Every address of the main host. Pages live in dashboard/views, one file a room."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

@@ -1,0 +1,116 @@
+"""The job as told to a datacenter: frozen, in our words. ``nomad/render.py`` turns it into Nomad's JSON.
+
+Text in ``command``, ``args`` and ``env`` may hold Nomad's runtime interpolation (``${NOMAD_PORT_api}``,
+``${meta.serai_python}``): only compilers write these. Values that come from people go through
+``literal`` first, so that a ``${`` of theirs stays text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class JobKind(StrEnum):
+    SERVICE = "service"
+    BATCH = "batch"
+
+
+class Lifecycle(StrEnum):
+    """When a task of the group runs (Nomad's hooks; ``sidecar`` ones stay for the group's life)."""
+
+    PRESTART = "prestart"
+    PRESTART_SIDECAR = "prestart-sidecar"
+    MAIN = "main"
+    POSTSTART_SIDECAR = "poststart-sidecar"
+    POSTSTOP = "poststop"
+
+
+class Runtime(StrEnum):
+    PACKAGE = "package"  # a program of an installed environment: raw_exec or exec
+    CONTAINER = "container"  # an image: docker
+
+
+@dataclass(frozen=True)
+class Device:
+    """GPUs to ask for. Empty text and zero mean "any"."""
+
+    count: int = 1
+    kind: str = "gpu"
+    vendor: str = ""
+    model: str = ""
+    memory_mb: int = 0
+    compute_capability: float = 0.0
+
+
+@dataclass(frozen=True)
+class Resources:
+    cpu_cores: float = 1.0
+    memory_mb: int = 1_000
+    gpu: Device | None = None
+
+
+@dataclass(frozen=True)
+class Port:
+    label: str  # letters, digits and hyphens; a DNS label with the deployment's id behind it
+    # Where a service answers when it is well; None: an open connection is enough.
+    health_path: str | None = None
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder of the job's own mount folder on the host, shown to a container at ``target``."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class File:
+    """A file rendered into the task's folder before it starts."""
+
+    path: str  # relative to the task's folder, as local/install.py
+    content: str
+    executable: bool = False
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    name: str
+    runtime: Runtime = Runtime.PACKAGE
+    lifecycle: Lifecycle = Lifecycle.MAIN
+    command: str = ""
+    args: tuple[str, ...] = ()
+    image: str = ""  # container runtime only
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[File, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    # Keys of the job's variable which this task sees in its environment (rendered into secrets/).
+    secrets: tuple[str, ...] = ()
+    resources: Resources = Resources()
+    # A task of the operator's, written by us alone: it runs as the agent's own user.
+    operator: bool = False
+    restarts: int = 0
+    kill_signal: str = "SIGTERM"
+    kill_timeout_seconds: int = 10
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """One job with one group. ``id`` is ours (``serai-<deployment id>``): sending it twice changes nothing."""
+
+    id: str
+    namespace: str  # one per project
+    kind: JobKind
+    datacenters: tuple[str, ...]
+    tasks: tuple[TaskSpec, ...]
+    ports: tuple[Port, ...] = ()
+    disk_mb: int = 1_000
+    priority: int = 50
+    # Opaque ids only: no name of a person, no secret (N5, N8).
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+
+def literal(text: str) -> str:
+    """A value from outside, kept from Nomad's interpolation (``$${`` is an escaped ``${``)."""
+    return text.replace("${", "$${")

@@ -1,0 +1,77 @@
+"""Clusters, the datacenters in them, and what their nodes last said of themselves."""
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.crypto import EncryptedTextField
+
+
+class Cluster(models.Model):
+    """A Nomad cluster Serai talks to. The embedded local datacenter is one of these, marked ``local``."""
+
+    name = models.SlugField(max_length=60, unique=True)
+    address = models.URLField(max_length=300)
+    region = models.CharField(max_length=60, default="global")
+    token = EncryptedTextField(blank=True, default="")
+    ca_certificate = models.TextField(blank=True, default="", help_text=_("PEM; empty: the system's authorities"))
+    local = models.BooleanField(default=False, editable=False)
+    trusted_for_tests = models.BooleanField(
+        default=False,
+        help_text=_("packages may run by raw_exec, which is root on the node: test machines only"),
+    )
+    enabled = models.BooleanField(default=True)
+    # What the watcher last saw.
+    reached = models.DateTimeField(null=True, editable=False)
+    unreachable_since = models.DateTimeField(null=True, editable=False)
+    problem = models.TextField(blank=True, default="", editable=False)
+    version = models.CharField(max_length=60, blank=True, default="", editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Datacenter(models.Model):
+    """A place that runs jobs: a Nomad datacenter within a cluster."""
+
+    # Two clusters may use the same Nomad name: ours is unique, theirs is kept beside it.
+    name = models.SlugField(max_length=80, unique=True)
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="datacenters")
+    nomad_name = models.CharField(max_length=80)
+    title = models.CharField(max_length=100, blank=True, default="")
+    offers_packages = models.BooleanField(default=False)
+    offers_containers = models.BooleanField(default=False)
+    simulated_devices = models.BooleanField(default=False, help_text=_("its GPUs are made up, for tests and demos"))
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["cluster", "nomad_name"], name="one_row_per_nomad_datacenter")]
+
+    def __str__(self) -> str:
+        return self.title or self.name
+
+    @property
+    def local(self) -> bool:
+        return self.cluster.local
+
+
+class Node(models.Model):
+    """What a node last said of itself; pages read these rows and never ask Nomad."""
+
+    id = models.UUIDField(primary_key=True)
+    datacenter = models.ForeignKey(Datacenter, on_delete=models.CASCADE, related_name="nodes")
+    name = models.CharField(max_length=200)
+    ready = models.BooleanField()
+    drivers = models.JSONField(default=list)
+    cpu_cores = models.PositiveIntegerField()
+    cpu_mhz = models.PositiveIntegerField()
+    memory_mb = models.PositiveIntegerField()
+    disk_mb = models.PositiveIntegerField()
+    used_cpu_mhz = models.PositiveIntegerField(default=0)
+    used_memory_mb = models.PositiveIntegerField(default=0)
+    used_disk_mb = models.PositiveIntegerField(default=0)
+    devices = models.JSONField(default=list)  # DeviceGroup fields, one object a group
+    seen = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.name

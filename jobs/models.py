@@ -1,0 +1,196 @@
+"""What people run, and what happened to it. These rows are the truth; Celery is only a doorbell."""
+
+import uuid
+from datetime import timedelta
+from typing import Any, Self
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Project, User
+from datacenters.models import Datacenter
+from marketplace.models import Asset
+
+JOB_PREFIX = "serai-"
+UNDO_LASTS = timedelta(minutes=10)
+
+
+class Status(models.TextChoices):
+    """Shared design, section 6."""
+
+    QUEUED = "queued", _("queued")
+    SUBMITTING = "submitting", _("submitting")
+    PENDING = "pending", _("pending")
+    STARTING = "starting", _("starting")
+    RUNNING = "running", _("running")
+    STOPPING = "stopping", _("stopping")
+    STOPPED = "stopped", _("stopped")
+    COMPLETED = "completed", _("completed")
+    FAILED = "failed", _("failed")
+    UNKNOWN = "unknown", _("unknown")
+
+
+FINAL = frozenset({Status.STOPPED, Status.COMPLETED, Status.FAILED})
+
+
+class DeploymentKind(models.TextChoices):
+    SERVICE = "service", _("service")
+    BATCH = "batch", _("batch")
+
+
+class DeploymentQuerySet(models.QuerySet["Deployment"]):
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        """What this person may see; deleted ones are nobody's."""
+        if not isinstance(user, User):
+            return self.none()
+        return self.filter(project__memberships__user=user, deleted=None)
+
+    def live(self) -> Self:
+        """Those that a datacenter may have something of."""
+        return self.exclude(status__in=FINAL)
+
+    def holding_quota(self) -> Self:
+        return self.live().filter(deleted=None)
+
+    def due(self) -> Self:
+        """Queued ones that wait for nobody, and those whose claim ran out with the worker that had it."""
+        now = timezone.now()
+        queued = Q(status=Status.QUEUED) & (Q(not_before=None) | Q(not_before__lte=now))
+        orphaned = Q(status=Status.SUBMITTING, claimed_until__lt=now)
+        return self.filter(queued | orphaned)
+
+
+class Deployment(models.Model):
+    """One thing someone runs."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="deployments")
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="deployments")
+    asset = models.ForeignKey(Asset, null=True, on_delete=models.SET_NULL, related_name="deployments")
+    # Kept when the asset is gone.
+    asset_slug = models.CharField(max_length=100)
+    asset_kind = models.CharField(max_length=12, default="module")
+    title = models.CharField(max_length=100)
+    kind = models.CharField(max_length=8, choices=DeploymentKind, default=DeploymentKind.SERVICE)
+    request = models.JSONField(help_text=_("the DeployRequest as checked and frozen"))
+
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    status_since = models.DateTimeField(default=timezone.now)
+    stage = models.CharField(max_length=10, blank=True, default="")
+    stage_detail = models.CharField(max_length=200, blank=True, default="", help_text=_("progress within the stage"))
+    reason = models.TextField(blank=True, default="")
+    advice = models.TextField(blank=True, default="")
+    evidence = models.JSONField(default=dict)
+    healthy = models.BooleanField(null=True)
+
+    datacenter = models.ForeignKey(Datacenter, null=True, on_delete=models.PROTECT, related_name="deployments")
+    allocation_id = models.CharField(max_length=36, blank=True, default="")
+    # [{"label", "host", "port", "healthy"}]; where the gateway finds it.
+    endpoints = models.JSONField(default=list)
+    # The newest news taken over; older ones are ignored.
+    job_index = models.BigIntegerField(default=0)
+    wanted = models.BooleanField(default=True, help_text=_("false: somebody asked to stop it"))
+    claimed_until = models.DateTimeField(null=True)
+    claim_token = models.UUIDField(null=True)
+    attempts = models.PositiveIntegerField(default=0)
+    not_before = models.DateTimeField(null=True)
+    submitted = models.DateTimeField(null=True)
+    started = models.DateTimeField(null=True)
+    ended = models.DateTimeField(null=True)
+    deleted = models.DateTimeField(null=True)
+    created = models.DateTimeField(default=timezone.now)
+    updated = models.DateTimeField(auto_now=True)
+
+    # The document of the module that answers here, read once it is healthy.
+    api_document = models.JSONField(null=True)
+    run_id = models.CharField(max_length=64, blank=True, default="", help_text=_("its MLflow run"))
+    result = models.JSONField(null=True, help_text=_("what a batch gave back"))
+
+    objects = DeploymentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created"]
+        indexes = [
+            models.Index(fields=["status", "not_before"]),
+            models.Index(fields=["project", "-created"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def job_id(self) -> str:
+        return f"{JOB_PREFIX}{self.pk}"
+
+    @property
+    def namespace(self) -> str:
+        return self.project.slug
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+
+class DeploymentEvent(models.Model):
+    """What happened to a deployment, in the past tense. Its id is the ``Last-Event-ID`` of streams."""
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(default=timezone.now)
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    verb = models.CharField(max_length=40, help_text=_("past tense: queued, submitted, placed, became healthy"))
+    sentence = models.TextField(blank=True, default="")
+    status = models.CharField(max_length=10, blank=True, default="")
+    evidence = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["deployment", "id"])]
+
+    def __str__(self) -> str:
+        return f"{self.at:%T} {self.verb}"
+
+
+class UsageSample(models.Model):
+    """What a deployment used at one moment, for its charts."""
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="usage")
+    at = models.DateTimeField(default=timezone.now)
+    cpu_cores = models.FloatField()
+    memory_bytes = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["at"]
+        indexes = [models.Index(fields=["deployment", "at"])]
+
+    def __str__(self) -> str:
+        return f"{self.at:%T} {self.cpu_cores:.2f} cores"
+
+
+class IdempotencyKey(models.Model):
+    """A person's key for one request, kept 24 hours: the same again answers the first deployment."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=200)
+    body_digest = models.CharField(max_length=64)
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="+")
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="one_request_per_key")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+def as_json(value: Any) -> Any:
+    """A dataclass, tuple or mapping as the JSON field keeps it."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: as_json(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, dict):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    return value

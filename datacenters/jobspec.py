@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# How many MHz of Nomad's CPU shares one core is. Nomad adds up a node's cores times their clock; a
+# client with `cpu_total_compute = 1000 * cores` counts exactly as we do, others take a little more.
+CORE_MHZ = 1_000
+
 
 class JobKind(StrEnum):
     SERVICE = "service"

@@ -48,6 +48,13 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
             return self.none()
         return self.filter(project__memberships__user=user, deleted=None)
 
+    def with_parts(self) -> Self:
+        """With all that a page or an answer says of a deployment, in one query."""
+        return self.select_related("project", "owner", "datacenter__cluster", "asset")
+
+    def search(self, words: str) -> Self:
+        return self.filter(Q(title__icontains=words) | Q(asset_slug__icontains=words)) if words else self
+
     def live(self) -> Self:
         """Those that a datacenter may have something of."""
         return self.exclude(status__in=FINAL)

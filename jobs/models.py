@@ -41,6 +41,10 @@ class DeploymentKind(models.TextChoices):
     BATCH = "batch", _("batch")
 
 
+def _ripe(status: Status) -> Q:
+    return Q(status=status) & (Q(not_before=None) | Q(not_before__lte=timezone.now()))
+
+
 class DeploymentQuerySet(models.QuerySet["Deployment"]):
     def visible_to(self, user: User | AnonymousUser) -> Self:
         """What this person may see; deleted ones are nobody's."""
@@ -65,9 +69,16 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
     def due(self) -> Self:
         """Queued ones that wait for nobody, and those whose claim ran out with the worker that had it."""
         now = timezone.now()
-        queued = Q(status=Status.QUEUED) & (Q(not_before=None) | Q(not_before__lte=now))
         orphaned = Q(status=Status.SUBMITTING, claimed_until__lt=now)
-        return self.filter(queued | orphaned)
+        return self.filter(_ripe(Status.QUEUED) | orphaned)
+
+    def to_withdraw(self) -> Self:
+        """Those that must stop: told so again until the datacenter says that they did."""
+        return self.filter(_ripe(Status.STOPPING))
+
+    def change(self, **fields: Any) -> int:
+        """One conditional update. ``updated`` moves with it: open pages listen for that."""
+        return self.update(updated=timezone.now(), **fields)
 
 
 class Deployment(models.Model):
@@ -103,11 +114,15 @@ class Deployment(models.Model):
     claimed_until = models.DateTimeField(null=True)
     claim_token = models.UUIDField(null=True)
     attempts = models.PositiveIntegerField(default=0)
+    starts = models.PositiveIntegerField(default=1, help_text=_("grows with each start again"))
+    # The allocation of the start before this one: what is still said of it is no news.
+    former_allocation_id = models.CharField(max_length=36, blank=True, default="")
     not_before = models.DateTimeField(null=True)
     submitted = models.DateTimeField(null=True)
     started = models.DateTimeField(null=True)
     ended = models.DateTimeField(null=True)
     deleted = models.DateTimeField(null=True)
+    purged = models.DateTimeField(null=True, help_text=_("deleted for good: its datacenter and its logs forgot it"))
     created = models.DateTimeField(default=timezone.now)
     updated = models.DateTimeField(auto_now=True)
 

@@ -1,5 +1,7 @@
 """Every address of the main host. Pages live in dashboard/views, one file a room."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("dashboard.views.health")),
+]

@@ -1,0 +1,29 @@
+"""``manage.py signin_link [username]``: a new single-use sign-in link, on the terminal only."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.models import AuditEvent, SigninCode, User
+
+
+class Command(BaseCommand):
+    help = "Print a sign-in link: one use, 15 minutes. Without a name it is the first administrator's."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username", nargs="?", help="who is to sign in")
+
+    def handle(self, *_args: Any, username: str | None, **_options: Any) -> None:
+        people = User.objects.filter(is_active=True)
+        wanted = people.filter(username=username) if username else people.filter(is_superuser=True)
+        user = wanted.order_by("pk").first()
+        if user is None:
+            raise CommandError(
+                f"There is nobody called {username}."
+                if username
+                else "There is no administrator yet: start Serai once."
+            )
+        AuditEvent.record(user, "signin_link.created", user)
+        self.stdout.write(f"{settings.SERAI_URL}/welcome#{SigninCode.issue(user)}")

@@ -1,0 +1,184 @@
+"""``python -m dashboard.serve``: prepare everything, start it under one supervisor, say when it is ready.
+
+This process stays for as long as Serai runs, so it imports no Django: what needs Django is one
+``manage.py prepare``.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from django.core.exceptions import ImproperlyConfigured
+
+from dashboard import env
+from dashboard.stack import CannotStart, lock, ports, redis, supervisor, tasks_folder
+
+ROOT = Path(__file__).resolve().parent.parent
+READY_SECONDS = 150
+STOP_SECONDS = 27  # API.md promises 30 in all
+
+
+def main() -> int:
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _interrupt)
+    try:
+        serve()
+    except KeyboardInterrupt:
+        return 0
+    except (CannotStart, ImproperlyConfigured) as error:
+        print(f"Serai cannot start: {error}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def serve() -> None:
+    port = web_port()
+    data = data_folder()
+    with lock.take(data):
+        lock.wait_for_former(data)
+        claim_port(port)
+        environment, names = surroundings(data, port)
+        code = prepare(environment)
+        config = data / "supervisord.conf"
+        commands = supervisor.read_procfile(ROOT / "Procfile")
+        chosen = {name: command for name, command in commands.items() if name in names}
+        config.write_text(supervisor.configuration(chosen, directory=ROOT, data=data))
+        say("Starting " + ", ".join(chosen))
+        with supervised(config, environment) as process:
+            wait_until_ready(port, process, data)
+            print(f"Serai is ready: http://127.0.0.1:{port}/", flush=True)
+            address = environment.get("SERAI_URL") or f"http://127.0.0.1:{port}"
+            print(f"Sign in (one use, within 15 minutes): {address.rstrip('/')}/welcome#{code}", flush=True)
+            process.wait()
+            raise CannotStart(f"the supervisor ended by itself; {data / 'logs' / 'supervisord.log'} says why.")
+
+
+def web_port() -> int:
+    port = env.number("SERAI_PORT", 8000)
+    if not 0 < port < 65_536:
+        raise CannotStart(f"SERAI_PORT takes a port between 1 and 65535, not {port}.")
+    return port
+
+
+def claim_port(port: int) -> None:
+    # What a killed former start left behind gets a moment to end.
+    for _ in range(25):
+        if ports.is_free(port):
+            return
+        time.sleep(0.2)
+    raise CannotStart(f"port {port} is taken by another program. Choose another one: SERAI_PORT={port + 1}.")
+
+
+def data_folder() -> Path:
+    data = env.path("SERAI_DATA", ROOT / "var")
+    try:
+        for folder in (data, data / "logs", data / "local"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data.chmod(0o700)
+        (data / "ports.json").touch()
+    except OSError as error:
+        raise CannotStart(f"SERAI_DATA={data} cannot be written ({error.strerror}). Choose another folder.") from None
+    return data
+
+
+def surroundings(data: Path, port: int) -> tuple[dict[str, str], set[str]]:
+    """The environment of every process, and the names of those to start."""
+    names = {"web", "worker", "watcher"}
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
+        "PYTHONUNBUFFERED": "1",
+        "MALLOC_ARENA_MAX": "2",  # threads would else spread over many heaps
+        "SERAI_DATA": str(data),
+        "SERAI_PORT": str(port),
+    }
+    chosen = ports.choose(data / "ports.json", ["local", "mlflow", "redis"])
+    if env.flag("SERAI_LOCAL", default=True):
+        names.add("local")
+        environment["SERAI_LOCAL_PORT"] = str(chosen["local"])
+        environment["SERAI_LOCAL_URL"] = f"http://127.0.0.1:{chosen['local']}"
+        environment["SERAI_TASKS_DIR"] = str(tasks_folder.of(data))
+    if env.flag("SERAI_MLFLOW", default=True) and not env.text("MLFLOW_URL"):
+        names.add("mlflow")
+        environment["MLFLOW_URL"] = f"http://127.0.0.1:{chosen['mlflow']}"
+    if env.flag("SERAI_REDIS", default=True) and not env.text("REDIS_URL") and shutil.which("redis-server"):
+        names.add("redis")
+        environment["REDIS_URL"] = redis.configure(data / "redis", chosen["redis"])
+    return environment, names
+
+
+def prepare(environment: Mapping[str, str]) -> str:
+    """Database, files, presets, first administrator; a sign-in code for them."""
+    command = [sys.executable, "manage.py", "prepare"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise CannotStart("the preparation failed; the lines above say why.")
+    return str(json.loads(done.stdout)["signin_code"])
+
+
+@contextlib.contextmanager
+def supervised(config: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """supervisord, in a session of its own: Ctrl-C reaches it through us, once."""
+    process = subprocess.Popen(
+        supervisor.start_command(config), cwd=ROOT, env=environment, start_new_session=True, stdin=subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(name, signal.SIG_IGN)
+        if process.poll() is None:
+            say("Stopping")
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def wait_until_ready(port: int, process: subprocess.Popen[bytes], data: Path) -> None:
+    until = time.monotonic() + READY_SECONDS
+    while healthz_status(port) != 200:
+        if process.poll() is not None:
+            raise CannotStart(f"the supervisor ended; {data / 'logs' / 'supervisord.log'} says why.")
+        if time.monotonic() > until:
+            raise CannotStart(f"the web process does not get ready; {data / 'logs' / 'web.log'} says why.")
+        time.sleep(0.1)
+
+
+def healthz_status(port: int) -> int:
+    """The status of ``/healthz``; 0 without an answer. By hand: an HTTP library would stay in memory."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(f"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+            status_line = connection.recv(64).split()
+            return int(status_line[1]) if len(status_line) > 1 else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def say(text: str) -> None:
+    print(f"· {text}", file=sys.stderr, flush=True)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -204,6 +204,15 @@ MLFLOW_DATA = SERAI_DATA / "mlflow"
 SERAI_SHARED = env.path("SERAI_SHARED", BASE_DIR.parent / "shared")
 UPLOAD_LIMIT_MB = env.number("SERAI_UPLOAD_LIMIT_MB", 512)
 
+# ── What people may hold at once (SERAI_QUOTA_PERSON_GPUS, SERAI_QUOTA_PROJECT_MEMORY_MB, …) ──────────
+QUOTA_OF_PERSON, QUOTA_OF_PROJECT = (
+    {name: env.number(f"SERAI_QUOTA_{holder}_{name.upper()}", most) for name, most in defaults.items()}
+    for holder, defaults in (
+        ("PERSON", {"deployments": 20, "cpu_cores": 64, "memory_mb": 256_000, "gpus": 4}),
+        ("PROJECT", {"deployments": 50, "cpu_cores": 256, "memory_mb": 1_000_000, "gpus": 16}),
+    )
+)
+
 # ── Language, time, static files ─────────────────────────────────────────────────────────────────
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English"))]

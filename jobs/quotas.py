@@ -1,0 +1,94 @@
+"""How much a person and a project may hold at once."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import Project, User
+
+from .models import Deployment, DeploymentQuerySet
+from .refusals import QuotaExceeded
+from .requests import ResourceRequest
+
+TITLES: Mapping[str, str | Promise] = {
+    "deployments": gettext_lazy("deployments"),
+    "cpu_cores": gettext_lazy("CPU cores"),
+    "memory_mb": gettext_lazy("MB of memory"),
+    "gpus": gettext_lazy("GPUs"),
+}
+
+
+@dataclass(frozen=True)
+class Meter:
+    """One thing that is counted, how much of it may be held at once, and how much is held now."""
+
+    name: str
+    limit: float
+    used: float
+
+    @property
+    def title(self) -> str:
+        return str(TITLES[self.name])
+
+    @property
+    def left(self) -> float:
+        return max(0, self.limit - self.used)
+
+
+def meters(holder: Project | User) -> tuple[Meter, ...]:
+    limits = settings.QUOTA_OF_PROJECT if isinstance(holder, Project) else settings.QUOTA_OF_PERSON
+    used = _held(_deployments_of(holder))
+    return tuple(Meter(name, limits[name], used[name]) for name in TITLES)
+
+
+def check(resources: ResourceRequest, *, project: Project, owner: User) -> None:
+    """Raise QuotaExceeded unless there is room for this in both shares.
+
+    To be called within the transaction that writes the deployment: it takes the lock that makes
+    everybody else who asks for the same share wait until then.
+    """
+    # SQLite's transactions begin with the write lock and need no row lock.
+    User.objects.select_for_update().get(pk=owner.pk)
+    Project.objects.select_for_update().get(pk=project.pk)
+    lacking = [*_lacking(resources, owner, _("You hold")), *_lacking(resources, project, _("This project holds"))]
+    if lacking:
+        raise QuotaExceeded(" ".join(lacking) + " " + _("Stop something that is no longer needed, or ask for more."))
+
+
+def _lacking(resources: ResourceRequest, holder: Project | User, who: str) -> Iterator[str]:
+    asked = _ask(resources)
+    for meter in meters(holder):
+        if asked[meter.name] > meter.left:
+            yield _("%(who)s %(used)g of %(limit)g %(title)s and ask for %(asked)g more.") % {
+                "who": who,
+                "used": meter.used,
+                "limit": meter.limit,
+                "title": meter.title,
+                "asked": asked[meter.name],
+            }
+
+
+def _ask(resources: ResourceRequest) -> dict[str, float]:
+    return {
+        "deployments": 1,
+        "cpu_cores": resources.cpu_cores,
+        "memory_mb": resources.memory_mb,
+        "gpus": resources.gpus,
+    }
+
+
+def _deployments_of(holder: Project | User) -> DeploymentQuerySet:
+    rows = Deployment.objects.holding_quota()
+    return rows.filter(project=holder) if isinstance(holder, Project) else rows.filter(owner=holder)
+
+
+def _held(rows: DeploymentQuerySet) -> dict[str, float]:
+    requests = [request["resources"] for request in rows.values_list("request", flat=True)]
+    return {
+        "deployments": len(requests),
+        **{name: sum(request.get(name, 0) for request in requests) for name in ("cpu_cores", "memory_mb", "gpus")},
+    }

@@ -1,0 +1,35 @@
+# The two commands are `make run` and `make test`; CONTRIBUTING.md explains the others.
+SETUP := scripts/python scripts/setup.py
+BIN := .venv/bin
+PARALLEL ?= 2
+export PYTHON
+
+.PHONY: run test test-quick check format setup clean
+
+run:
+	@exec $(SETUP) run -m dashboard.serve
+
+test: check
+	$(BIN)/pytest -n $(PARALLEL) --dist loadfile
+
+test-quick: check
+	$(BIN)/pytest -n $(PARALLEL) --dist loadfile -m "not slow and not browser"
+
+check: setup
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy .
+	$(BIN)/djlint --quiet --check --lint dashboard/templates
+
+format: setup
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+	$(BIN)/djlint --quiet --reformat dashboard/templates
+
+setup:
+	@$(SETUP) dev
+
+# What commands made; state in $$SERAI_DATA stays.
+clean:
+	rm -rf .venv .envs node_modules static/vendor .mypy_cache .pytest_cache .ruff_cache test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

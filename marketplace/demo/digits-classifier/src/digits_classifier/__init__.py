@@ -1,0 +1,1 @@
+"""Digits classifier: which digit is on this picture?"""

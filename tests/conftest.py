@@ -1,0 +1,42 @@
+"""People that the tests speak of: Ada, Bob in her project, Eve outside."""
+
+import pytest
+from django.core.cache import cache
+
+from accounts.models import ApiToken, Membership, User, create_person
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache():
+    """Counters of the rate limits start anew for each test."""
+    cache.clear()
+
+
+@pytest.fixture
+def ada(db) -> User:
+    return create_person("ada", password="difference-engine", full_name="Ada")
+
+
+@pytest.fixture
+def bob(db, ada) -> User:
+    """Bob works in Ada's project."""
+    bob = create_person("bob", password="pipes-and-pipes", full_name="Bob")
+    Membership.objects.create(project=ada.personal_project, user=bob)
+    return bob
+
+
+@pytest.fixture
+def eve(db) -> User:
+    """Eve shares no project with anybody."""
+    return create_person("eve", password="wants-to-know", full_name="Eve")
+
+
+@pytest.fixture
+def bearer():
+    """The headers by which a person's script calls the API: ``client.get(url, headers=bearer(ada))``."""
+
+    def headers(user: User, *scopes: str) -> dict[str, str]:
+        _token, plain = ApiToken.issue(user, "test", scopes=list(scopes) or None)
+        return {"Authorization": f"Bearer {plain}"}
+
+    return headers

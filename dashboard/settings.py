@@ -81,6 +81,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "django.forms",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -111,6 +112,7 @@ TEMPLATES = [
         },
     },
 ]
+FORM_RENDERER = "dashboard.rendering.SeraiRenderer"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -203,6 +205,10 @@ MLFLOW_URL = env.text("MLFLOW_URL")
 MLFLOW_DATA = SERAI_DATA / "mlflow"
 SERAI_SHARED = env.path("SERAI_SHARED", BASE_DIR.parent / "shared")
 UPLOAD_LIMIT_MB = env.number("SERAI_UPLOAD_LIMIT_MB", 512)
+# Hosts of private networks that people may enter all the same (an institute's own Git server), and
+# how Git sources of the marketplace may be reached: https, and file for tests.
+SERAI_TRUSTED_HOSTS = env.words("SERAI_TRUSTED_HOSTS")
+SERAI_GIT_PROTOCOLS = env.words("SERAI_GIT_PROTOCOLS", "https")
 
 # ── What people may hold at once (SERAI_QUOTA_PERSON_GPUS, SERAI_QUOTA_PROJECT_MEMORY_MB, …) ──────────
 QUOTA_OF_PERSON, QUOTA_OF_PROJECT = (

@@ -1,0 +1,39 @@
+"""One line of Nomad's event stream → the jobs it is about."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from datacenters.interface import JobEvent, Unreachable
+
+# Job: registered, stopped. Evaluation: cannot be placed. Allocation: all that its tasks do.
+TOPICS = ("Job", "Evaluation", "Allocation")
+NODE = "Node"
+HEARTBEAT = "{}"
+
+
+def job_events(line: bytes) -> list[JobEvent]:
+    """Each job once, however many events of it the line holds; an empty list is a heartbeat."""
+    try:
+        entry = json.loads(line)
+        index = int(entry.get("Index") or 0)
+        about = dict.fromkeys(_about(event) for event in entry.get("Events") or ())
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Unreachable("The cluster's stream of events holds something that is no event.") from error
+    return [JobEvent(index, namespace, job_id) for namespace, job_id in about if job_id or not namespace]
+
+
+def news(lines: Iterator[bytes]) -> Iterator[JobEvent | None]:
+    """Events as they come; None for each heartbeat."""
+    for line in lines:
+        if line.strip():
+            yield from job_events(line) or (None,)
+
+
+def _about(event: Mapping[str, Any]) -> tuple[str, str | None]:
+    topic = event.get("Topic") or ""
+    if topic == NODE:
+        return "", None
+    thing = (event.get("Payload") or {}).get(topic) or {}
+    job_id = thing.get("ID") if topic == "Job" else thing.get("JobID")
+    return event.get("Namespace") or "default", job_id or None

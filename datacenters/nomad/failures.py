@@ -1,0 +1,236 @@
+"""What a task's events say, in plain words: why it failed, or what it waits for."""
+
+import re
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from datacenters.interface import Reason
+
+Event = Mapping[str, Any]
+States = Mapping[str, Mapping[str, Any]]  # Nomad's TaskStates: name → state
+
+# What the operator's tasks do, for people who never heard of tasks.
+DOES = {
+    "packages": "Installing the module's packages",
+    "storage": "Preparing the storage",
+    "datasets": "Fetching the datasets",
+}
+SEE_THE_LOG = "Its log says more."
+MORE_MEMORY = "Start it again with more memory."
+
+
+def why_failed(states: States, memory_mb: Mapping[str, int], description: str = "") -> Reason:
+    """The first task that failed of itself says why; without one, Nomad's own description must do."""
+    failed = [name for name, state in states.items() if state.get("Failed")]
+    if not failed:
+        return _of_the_allocation(description)
+    first = min(failed, key=lambda name: states[name].get("FinishedAt") or "9999")
+    reason = _of_task(first, states[first], memory_mb.get(first, 0))
+    return Reason(_after_restarts(reason.sentence, states[first]), reason.advice, {"task": first, **reason.evidence})
+
+
+def waits_for(states: States) -> Reason | None:
+    """What keeps a task from starting, where its events tell."""
+    for name, state in states.items():
+        event = _last(state)
+        if state.get("State") == "pending" and event is not None:
+            found = WAITS.get(event.get("Type", ""))
+            if found and (reason := found(name, event, state)):
+                return reason
+    return None
+
+
+def is_pulling(state: Mapping[str, Any]) -> bool:
+    event = _last(state)
+    return event is not None and event.get("Type") == "Driver" and "image" in event.get("DisplayMessage", "")
+
+
+def exit_code(state: Mapping[str, Any]) -> int | None:
+    event = _newest(state, "Terminated")
+    return None if event is None else _number(event, "exit_code", "ExitCode")
+
+
+# ── Failed ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _of_task(name: str, state: Mapping[str, Any], memory_mb: int) -> Reason:
+    for event in reversed(state.get("Events") or ()):
+        found = FAILURES.get(event.get("Type", ""))
+        if found and (reason := found(name, event, memory_mb)):
+            return reason
+    text = _text(_last(state) or {})
+    return Reason(f"{_task(name)} failed{_colon(text)}", SEE_THE_LOG)
+
+
+def _of_the_allocation(description: str) -> Reason:
+    text = "" if description in ("", "Failed tasks") else description
+    return Reason(f"The node could not run the job{_colon(text)}", "Try again, or choose another datacenter.")
+
+
+def _driver_failure(name: str, event: Event, _memory_mb: int) -> Reason:
+    text = _text(event)
+    evidence = {"event": text}
+    if image := re.search(r"[Ff]ailed to pull `([^`]+)`", text):
+        return Reason(
+            f"The image {image[1]} could not be fetched.",
+            "Check its name and tag, and that the datacenter may reach its registry.",
+            evidence,
+        )
+    if re.search(r"no such file|not found|executable file|could not find|failed to find", text):
+        return Reason(
+            f"The program of {_task(name, lower=True)} was not found on the node.", "Ask the operator.", evidence
+        )
+    return Reason(f"{_task(name)} could not be started: {_short(text)}", "Try again, or ask the operator.", evidence)
+
+
+def _terminated(name: str, event: Event, memory_mb: int) -> Reason:
+    code, number = _number(event, "exit_code", "ExitCode"), _number(event, "signal", "Signal")
+    evidence: dict[str, Any] = {"exit_code": code, "signal": number}
+    if memory_mb:
+        evidence["memory_mb"] = memory_mb
+    limit = f" its {memory_mb:,} MB of" if memory_mb else ""
+    if (event.get("Details") or {}).get("oom_killed") == "true":
+        return Reason(f"{_task(name)} was ended because it needed more than{limit} memory.", MORE_MEMORY, evidence)
+    if number == signal.SIGKILL or code == 128 + signal.SIGKILL:
+        had = f" (it had {memory_mb:,} MB)" if memory_mb else ""
+        return Reason(f"{_task(name)} was killed, most likely because memory ran out{had}.", MORE_MEMORY, evidence)
+    if number:
+        return Reason(f"{_task(name)} was ended by signal {_signal(number)}.", SEE_THE_LOG, evidence)
+    if code == 0:
+        return Reason(f"{_task(name)} ended, although a service should go on (exit code 0).", SEE_THE_LOG, evidence)
+    if name in DOES:
+        return Reason(f"{DOES[name]} failed (exit code {code}).", f"The log of the task “{name}” says more.", evidence)
+    return Reason(f"{_task(name)} ended with exit code {code}.", SEE_THE_LOG, evidence)
+
+
+def _no_download(name: str, event: Event, _memory_mb: int) -> Reason:
+    text = _text(event)
+    what = re.search(r'artifact "([^"]+)"', text)
+    return Reason(
+        f"A file that {_task(name, lower=True)} needs could not be downloaded{f' ({what[1]})' if what else ''}.",
+        "Check that its address is right and that the datacenter may reach it.",
+        {"event": text},
+    )
+
+
+def _killed_for(name: str, event: Event, _memory_mb: int) -> Reason | None:
+    """Nomad ends a task whose template it cannot write by killing it."""
+    text = _text(event)
+    if "emplate failed" not in text:
+        return None
+    return Reason(f"A file of {_task(name, lower=True)} could not be written: {_short(text)}", "", {"event": text})
+
+
+def _set_up(name: str, event: Event, _memory_mb: int) -> Reason:
+    text = _text(event)
+    return Reason(
+        f"{_task(name)} could not be set up{_colon(text)}", "Try again, or ask the operator.", {"event": text}
+    )
+
+
+def _disk(name: str, _event: Event, _memory_mb: int) -> Reason:
+    return Reason(f"{_task(name)} wrote more than its disk space.", "Start it again with more disk space.", {})
+
+
+def _sibling(name: str, event: Event, _memory_mb: int) -> Reason:
+    other = (event.get("Details") or {}).get("failed_sibling", "another task")
+    return Reason(f"{_task(name)} was ended because {other} failed.", f"The log of the task “{other}” says more.", {})
+
+
+FAILURES: Mapping[str, Callable[[str, Event, int], Reason | None]] = {
+    "Driver Failure": _driver_failure,
+    "Terminated": _terminated,
+    "Failed Artifact Download": _no_download,
+    "Killing": _killed_for,
+    "Setup Failure": _set_up,
+    "Failed Validation": _set_up,
+    "Task hook failed": _set_up,
+    "Disk Resources Exceeded": _disk,
+    "Sibling Task Failed": _sibling,
+}
+
+
+def _after_restarts(sentence: str, state: Mapping[str, Any]) -> str:
+    restarts = state.get("Restarts") or 0
+    if not restarts:
+        return sentence
+    return f"{sentence} It was restarted {'once' if restarts == 1 else f'{restarts} times'} before."
+
+
+# ── Waiting ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _waits_for_a_secret(name: str, event: Event, _state: Mapping[str, Any]) -> Reason | None:
+    text = _text(event)
+    if "Missing" not in text:
+        return None
+    return Reason(
+        f"{_task(name)} waits for a secret that the datacenter does not have.",
+        "Stop it and start it again, so that its secrets are sent once more.",
+        {"task": name, "event": text},
+    )
+
+
+def _restarts_soon(name: str, event: Event, state: Mapping[str, Any]) -> Reason:
+    delay = _number(event, "start_delay", "StartDelay") or 0
+    code = exit_code(state)
+    ended = "ended" if code is None else f"ended with exit code {code}"
+    return Reason(
+        f"{_task(name)} {ended} and starts again in {max(1, round(delay / 1e9))} s.",
+        SEE_THE_LOG,
+        {"task": name, "restarts": state.get("Restarts") or 0, "exit_code": code},
+    )
+
+
+def _pulls(_name: str, event: Event, _state: Mapping[str, Any]) -> Reason | None:
+    image = (event.get("Details") or {}).get("image")
+    return Reason(f"The node fetches the image {image}.", "", {"image": image}) if image else None
+
+
+WAITS: Mapping[str, Callable[[str, Event, Mapping[str, Any]], Reason | None]] = {
+    "Template": _waits_for_a_secret,
+    "Restarting": _restarts_soon,
+    "Driver": _pulls,
+}
+
+
+# ── Words ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _task(name: str, *, lower: bool = False) -> str:
+    known = "The program" if name == "main" else f"The task “{name}”"
+    return known[0].lower() + known[1:] if lower else known
+
+
+def _text(event: Event) -> str:
+    return str(event.get("DisplayMessage") or event.get("Message") or "").strip()
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 200 else f"{line[:199]}…"
+
+
+def _colon(text: str) -> str:
+    return f": {_short(text)}" if text else "."
+
+
+def _signal(number: int) -> str:
+    named = number in {member.value for member in signal.Signals}
+    return f"{number} ({signal.Signals(number).name})" if named else str(number)
+
+
+def _number(event: Event, detail: str, member: str) -> int:
+    """A number of an event: as text in its details, or as a member of its own."""
+    value = (event.get("Details") or {}).get(detail) or event.get(member) or 0
+    return int(value)
+
+
+def _last(state: Mapping[str, Any]) -> Event | None:
+    events: Sequence[Event] = state.get("Events") or ()
+    return events[-1] if events else None
+
+
+def _newest(state: Mapping[str, Any], kind: str) -> Event | None:
+    return next((event for event in reversed(state.get("Events") or ()) if event.get("Type") == kind), None)

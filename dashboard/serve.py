@@ -49,18 +49,18 @@ def serve() -> None:
         claim_port(port)
         environment, names = surroundings(data, port)
         code = prepare(environment)
-        config = data / "supervisord.conf"
-        commands = supervisor.read_procfile(ROOT / "Procfile")
-        chosen = {name: command for name, command in commands.items() if name in names}
-        config.write_text(supervisor.configuration(chosen, directory=ROOT, data=data))
-        say("Starting " + ", ".join(chosen))
-        with supervised(config, environment) as process:
+        with supervised(data, environment, names) as process:
             wait_until_ready(port, process, data)
-            print(f"Serai is ready: http://127.0.0.1:{port}/", flush=True)
-            address = environment.get("SERAI_URL") or f"http://127.0.0.1:{port}"
-            print(f"Sign in (one use, within 15 minutes): {address.rstrip('/')}/welcome#{code}", flush=True)
+            announce(port, code)
             process.wait()
             raise CannotStart(f"the supervisor ended by itself; {data / 'logs' / 'supervisord.log'} says why.")
+
+
+def announce(port: int, code: str) -> None:
+    """On the terminal alone: a sign-in code is in no file."""
+    address = env.text("SERAI_URL", f"http://127.0.0.1:{port}").rstrip("/")
+    print(f"Serai is ready: http://127.0.0.1:{port}/", flush=True)
+    print(f"Sign in (one use, within 15 minutes): {address}/welcome#{code}", flush=True)
 
 
 def web_port() -> int:
@@ -99,6 +99,7 @@ def surroundings(data: Path, port: int) -> tuple[dict[str, str], set[str]]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",
         "MALLOC_ARENA_MAX": "2",  # threads would else spread over many heaps
+        "SERAI_ROOT": str(ROOT),
         "SERAI_DATA": str(data),
         "SERAI_PORT": str(port),
     }
@@ -127,10 +128,14 @@ def prepare(environment: Mapping[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def supervised(config: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def supervised(data: Path, environment: Mapping[str, str], names: set[str]) -> Iterator[subprocess.Popen[bytes]]:
     """supervisord, in a session of its own: Ctrl-C reaches it through us, once."""
+    commands = supervisor.read_procfile(ROOT / "Procfile")
+    chosen = {name: command for name, command in commands.items() if name in names}
+    (data / supervisor.CONFIG).write_text(supervisor.configuration(chosen))
+    say("Starting " + ", ".join(chosen))
     process = subprocess.Popen(
-        supervisor.start_command(config), cwd=ROOT, env=environment, start_new_session=True, stdin=subprocess.DEVNULL
+        supervisor.start_command(), cwd=data, env=environment, start_new_session=True, stdin=subprocess.DEVNULL
     )
     try:
         yield process

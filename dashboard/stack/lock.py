@@ -1,7 +1,6 @@
 """One Serai over one data folder."""
 
 import fcntl
-import os
 import time
 from pathlib import Path
 from typing import IO
@@ -35,7 +34,7 @@ def wait_for_former(data: Path) -> None:
 def _former_supervisor_runs(data: Path) -> bool:
     try:
         pid = int((data / "supervisord.pid").read_text())
-        os.kill(pid, 0)
-        return str(data).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"supervisord" in command and Path(f"/proc/{pid}/cwd").resolve() == data
     except (OSError, ValueError):
         return False

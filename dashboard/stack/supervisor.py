@@ -7,15 +7,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+CONFIG = "supervisord.conf"
+# No path stands in it: supervisord runs in the data folder, and would interpret odd characters.
 MAIN = """\
 [supervisord]
 nodaemon=true
 silent=true
-directory={directory}
-logfile={logs}/supervisord.log
+logfile=logs/supervisord.log
 logfile_maxbytes=5MB
 logfile_backups=1
-pidfile={data}/supervisord.pid
+pidfile=supervisord.pid
 {user}
 
 [group:serai]
@@ -33,7 +34,7 @@ stopsignal=TERM
 stopwaitsecs=20
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={logs}/{name}.log
+stdout_logfile=logs/{name}.log
 stdout_logfile_maxbytes=10MB
 stdout_logfile_backups=2
 """
@@ -46,37 +47,25 @@ def read_procfile(file: Path) -> dict[str, str]:
     return {name.strip(): command.strip() for name, command in pairs}
 
 
-def configuration(commands: Mapping[str, str], *, directory: Path, data: Path) -> str:
+def configuration(commands: Mapping[str, str]) -> str:
     """What supervisord reads. Values reach the processes by the environment: none is written here."""
-    logs = data / "logs"
-    main = MAIN.format(
-        directory=_escaped(str(directory)),
-        logs=_escaped(str(logs)),
-        data=_escaped(str(data)),
-        user="user=root" if os.geteuid() == 0 else "",
-        names=",".join(commands),
-    )
+    main = MAIN.format(user="user=root" if os.geteuid() == 0 else "", names=",".join(commands))
     programs = [
-        PROGRAM.format(name=name, command=_escaped(shell_line(command)), logs=_escaped(str(logs)))
-        for name, command in commands.items()
+        PROGRAM.format(name=name, command=shell_line(command).replace("%", "%%")) for name, command in commands.items()
     ]
     return main + "".join(programs)
 
 
 def shell_line(command: str) -> str:
     """A Procfile's line as a command: a shell fills in the variables, then becomes the process."""
-    return shlex.join(["/bin/sh", "-c", f"exec {shlex.join(_die_with_parent())} {command}"])
+    return shlex.join(["/bin/sh", "-c", f'cd "$SERAI_ROOT" && exec {shlex.join(_die_with_parent())} {command}'])
 
 
-def start_command(config: Path) -> Sequence[str]:
-    return [*_die_with_parent(), sys.executable, "-m", "supervisor.supervisord", "-c", str(config)]
+def start_command() -> Sequence[str]:
+    return [*_die_with_parent(), sys.executable, "-m", "supervisor.supervisord", "-c", CONFIG]
 
 
 def _die_with_parent() -> list[str]:
     # Were the supervisor killed with -9, its processes would hold ports and files of the next start.
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM"] if setpriv else ["env"]
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%%")

@@ -1,0 +1,149 @@
+"""One command starts everything; one signal ends it; nothing is lost in between."""
+
+import re
+import signal
+import stat
+
+import psutil
+import pytest
+
+from accounts.models import TOKEN_PREFIX
+from tests.system.stack import Stack, wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("a start; 100% odd")
+
+
+@pytest.fixture(scope="module")
+def stack(folder):
+    with Stack(folder / "data", SERAI_ADMIN_TOKEN_FILE=str(folder / "token")) as stack:
+        stack.wait_until_ready()
+        yield stack
+
+
+def test_it_says_where_it_is_and_how_to_sign_in(stack):
+    said = stack.output.splitlines()
+    ready = said.index(f"Serai is ready: http://127.0.0.1:{stack.port}/")
+    assert re.fullmatch(rf".*http://127\.0\.0\.1:{stack.port}/welcome#[0-9a-f]+", said[ready + 1])
+
+
+def test_the_sign_in_code_is_in_no_file(stack):
+    code = stack.output.split("/welcome#")[1].split()[0].encode()
+    holding = [file for file in stack.data.rglob("*") if file.is_file() and code in file.read_bytes()]
+    assert holding == []
+
+
+def test_the_state_is_closed_to_others(stack):
+    assert stat.S_IMODE(stack.data.stat().st_mode) == 0o700
+    assert stat.S_IMODE((stack.data / "secret.key").stat().st_mode) == 0o600
+
+
+def test_the_administrators_token_works_at_once(stack, folder):
+    assert stat.S_IMODE((folder / "token").stat().st_mode) == 0o600
+    token = (folder / "token").read_text().strip()
+    assert token.startswith(TOKEN_PREFIX)
+    assert stack.get("/api/v1/me", token)[0] == 200
+    assert stack.get("/api/v1/me")[0] == 401
+
+
+def test_every_part_comes_up(stack):
+    wanted = {"database": "up", "broker": "up", "worker": "up", "watcher": "up", "local": "up", "mlflow": "off"}
+    wait_for(lambda: stack.parts() == wanted, 60, stack.log)
+
+
+def test_a_second_serai_over_the_same_data_is_refused(stack):
+    with Stack(stack.data) as second:
+        assert second.ended() == 1
+    assert f"another Serai runs over {stack.data}" in second.output
+
+
+def test_a_taken_port_is_named_with_a_way_out(stack, folder):
+    with Stack(folder / "other", SERAI_PORT=str(stack.port)) as second:
+        assert second.ended() == 1
+    assert f"port {stack.port} is taken" in second.output
+    assert f"SERAI_PORT={stack.port + 1}" in second.output
+
+
+def test_another_sign_in_link_can_be_made(stack):
+    assert f"http://127.0.0.1:{stack.port}/welcome#" in stack.manage("signin_link")
+
+
+@pytest.mark.parametrize("part", ["web", "worker", "watcher", "local"])
+def test_a_part_killed_with_minus_nine_comes_back(stack, part):
+    wait_for(lambda: stack.parts().get(part, "up") == "up", 60, stack.log)
+    before = process_of(stack, part)
+    before.kill()
+    wait_for(lambda: (now := process_of(stack, part)) is not None and now.pid != before.pid, 20, stack.log)
+    wait_for(lambda: stack.get("/healthz")[0] == 200, 30, stack.log)
+
+
+def test_it_starts_again_after_everything_was_killed(folder):
+    with Stack(folder / "killed") as first:
+        first.wait_until_ready()
+        supervisor = next(iter(psutil.Process(first.process.pid).children()))
+        supervisor.kill()
+        first.process.kill()
+        first.ended()
+    with Stack(folder / "killed", SERAI_PORT=str(first.port)) as second:
+        second.wait_until_ready()
+        assert second.stop() == 0, second.log()
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_everything_and_the_next_start_finds_it(folder, by):
+    data = folder / f"ended by {by.name}"
+    with Stack(data) as first:
+        first.wait_until_ready()
+        family = psutil.Process(first.process.pid).children(recursive=True)
+        ports = (data / "ports.json").read_text()
+        assert first.stop(by) == 0, first.log()
+    assert psutil.wait_procs(family, timeout=3)[1] == []
+    with Stack(data, SERAI_PORT=str(first.port)) as second:
+        second.wait_until_ready(30)
+        assert "Bringing the database up to date" not in second.output
+        assert (data / "ports.json").read_text() == ports
+        assert "admin" in second.manage("shell", "-c", "from accounts.models import User; print(*User.objects.all())")
+
+
+def test_a_signal_during_the_start_ends_it_too(folder):
+    with Stack(folder / "hasty") as hasty:
+        wait_for(lambda: "·" in hasty.output, 30, hasty.log)
+        assert hasty.stop(signal.SIGINT) == 0, hasty.log()
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"SERAI_PORT": "http"}, "SERAI_PORT takes a whole number, not 'http'."),
+        ({"SERAI_PORT": "70000"}, "SERAI_PORT takes a port between 1 and 65535, not 70000."),
+        ({"SERAI_DEBUG": "perhaps"}, "SERAI_DEBUG takes 1 or 0, not 'perhaps'."),
+        ({"SERAI_SECRET_KEY": "short"}, "SERAI_SECRET_KEY is too short"),
+        ({"SERAI_DATA": "/proc/nowhere"}, "SERAI_DATA=/proc/nowhere cannot be written"),
+        ({"SERAI_ADMIN_TOKEN_FILE": "/proc/nowhere/token"}, "SERAI_ADMIN_TOKEN_FILE=/proc/nowhere/token"),
+    ],
+)
+def test_a_wrong_setting_gets_a_sentence(folder, variables, sentence):
+    number = variables.pop("SERAI_PORT", None)
+    stack = Stack(folder / "wrong", **variables)
+    stack.environment |= {"SERAI_PORT": number} if number else {}
+    with stack:
+        assert stack.ended() == 1
+    assert sentence in stack.output
+    assert "Traceback" not in stack.output
+
+
+def process_of(stack: Stack, part: str) -> psutil.Process | None:
+    """The process that the supervisor started for this part."""
+    marks = {"web": "gunicorn", "worker": "celery", "watcher": "watch", "local": "datacenters.local"}
+    supervisor = next(iter(psutil.Process(stack.process.pid).children()))
+    for process in supervisor.children():
+        try:
+            if any(marks[part] in word for word in process.cmdline()):
+                return process
+        except psutil.NoSuchProcess:
+            continue
+    return None

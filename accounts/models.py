@@ -79,7 +79,8 @@ class User(AbstractUser):
 class ProjectQuerySet(models.QuerySet["Project"]):
     def of(self, user: User) -> Self:
         """The projects this person is a member of, the personal one first."""
-        return self.filter(memberships__user=user).order_by(models.F("personal_of").asc(nulls_last=True), "name")
+        own = models.Case(models.When(personal_of=user, then=0), default=1)
+        return self.filter(memberships__user=user).order_by(own, "name")
 
 
 class Project(models.Model):

@@ -1,9 +1,14 @@
 """People that the tests speak of: Ada, Bob in her project, Eve outside."""
 
+import shutil
+import tempfile
+from pathlib import Path
+
 import pytest
 from django.core.cache import cache
 
 from accounts.models import ApiToken, Membership, User, create_person
+from tests.agents import start_local_agent
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +45,20 @@ def bearer():
         return {"Authorization": f"Bearer {plain}"}
 
     return headers
+
+
+@pytest.fixture(scope="session")
+def _local_agent():
+    """One embedded local datacenter for the whole run; its folder is one that other uids may pass through."""
+    folder = Path(tempfile.mkdtemp(prefix="serai-agent-"))
+    folder.chmod(0o711)
+    agent = start_local_agent(folder)
+    yield agent
+    agent.stop_tasks_and_end()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def local_agent(_local_agent):
+    """The embedded local datacenter (see ``tests/agents.py``); use job ids of your own, others run there too."""
+    return _local_agent

@@ -1,0 +1,160 @@
+"""A small HTTP/1.1 server: h11 reads and writes the protocol, asyncio moves the bytes.
+
+The usual servers cost as much memory as the whole agent may have; this one needs what one local client needs.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+import h11
+
+BODY_LIMIT = 8 * 1024 * 1024
+TEXT = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    segments: tuple[str, ...]  # of the path, unquoted one by one: a job id may hold a slash
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: bytes = b""
+
+    def ask(self, name: str, default: str = "") -> str:
+        return self.query.get(name, [default])[0]
+
+    def flag(self, name: str) -> bool:
+        return self.ask(name).lower() in ("true", "1")
+
+
+@dataclass(frozen=True)
+class Response:
+    body: bytes = b""
+    status: int = 200
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An answer that goes on; it ends with the iterator, or when the client has gone."""
+
+    pieces: AsyncGenerator[bytes, None]
+    content_type: str = "application/json"
+
+
+Handler = Callable[[Request], Awaitable[Response | Stream]]
+
+
+def answer(document: Any, index: int) -> Response:
+    """A document, with the headers Nomad's clients read."""
+    headers = {"X-Nomad-Index": str(index), "X-Nomad-KnownLeader": "true", "X-Nomad-LastContact": "0"}
+    return Response(json.dumps(document).encode(), headers=headers)
+
+
+def text(message: str, status: int) -> Response:
+    return Response(message.encode(), status, TEXT)
+
+
+class Connection:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.protocol = h11.Connection(h11.SERVER)
+
+    async def request(self) -> Request | None:
+        """The next request, or None when the client has gone."""
+        head = await self._event()
+        if not isinstance(head, h11.Request):
+            return None
+        body = bytearray()
+        while isinstance(piece := await self._event(), h11.Data):
+            body += piece.data
+            if len(body) > BODY_LIMIT:
+                raise h11.RemoteProtocolError("The body is too large.", error_status_hint=413)
+        return _request(head, bytes(body))
+
+    async def _event(self) -> Any:
+        while (event := self.protocol.next_event()) is h11.NEED_DATA:
+            if self.protocol.they_are_waiting_for_100_continue:
+                await self.send(h11.InformationalResponse(status_code=100, headers=[]))
+            self.protocol.receive_data(await self.reader.read(65_536))
+        return event
+
+    async def send(self, *events: Any) -> None:
+        for event in events:
+            self.writer.write(self.protocol.send(event) or b"")
+        await self.writer.drain()
+
+    async def respond(self, response: Response) -> None:
+        headers = {
+            "Content-Type": response.content_type,
+            "Content-Length": str(len(response.body)),
+            **response.headers,
+        }
+        head = h11.Response(status_code=response.status, headers=list(headers.items()))
+        await self.send(head, h11.Data(data=response.body), h11.EndOfMessage())
+
+    async def stream(self, stream: Stream) -> None:
+        """Send pieces as they come; a client that went away is noticed by its end of input."""
+        head = h11.Response(status_code=200, headers=[("Content-Type", stream.content_type)])
+        sending = asyncio.ensure_future(self._pieces(head, stream))
+        leaving = asyncio.ensure_future(self.reader.read(1))
+        await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if not sending.done():
+            sending.cancel()
+        await asyncio.gather(sending, leaving, return_exceptions=True)
+
+    async def _pieces(self, head: h11.Response, stream: Stream) -> None:
+        await self.send(head)
+        async for piece in stream.pieces:
+            await self.send(h11.Data(data=piece))
+        await self.send(h11.EndOfMessage())
+
+
+def _request(head: h11.Request, body: bytes) -> Request:
+    path, _, query = head.target.decode("ascii").partition("?")
+    return Request(
+        method=head.method.decode("ascii"),
+        segments=tuple(unquote(segment) for segment in path.strip("/").split("/")),
+        query=parse_qs(query, keep_blank_values=True),
+        headers={name.decode("ascii"): value.decode("latin-1") for name, value in head.headers},
+        body=body,
+    )
+
+
+async def converse(connection: Connection, handler: Handler) -> None:
+    """Answer one client until it leaves, or after a stream."""
+    while (request := await connection.request()) is not None:
+        response = await handler(request)
+        if isinstance(response, Stream):
+            async with aclosing(response.pieces):
+                await connection.stream(response)
+            return
+        await connection.respond(response)
+        if connection.protocol.our_state is h11.MUST_CLOSE:
+            return
+        connection.protocol.start_next_cycle()
+
+
+async def serve(handler: Handler, port: int) -> asyncio.Server:
+    """Listen on loopback; one task a connection."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(reader, writer)
+        try:
+            await converse(connection, handler)
+        except h11.RemoteProtocolError as error:
+            if connection.protocol.our_state is h11.IDLE:
+                await connection.respond(text(str(error), error.error_status_hint))
+        except (ConnectionError, asyncio.CancelledError):
+            return  # the client left, or the agent ends: either way nobody is left to tell
+        finally:
+            writer.close()
+
+    return await asyncio.start_server(connected, "127.0.0.1", port)

@@ -84,9 +84,15 @@ class Asset(models.Model):
 
     class Meta:
         ordering = ["title"]
+        constraints = [models.UniqueConstraint(fields=["source", "origin"], name="one_asset_per_origin")]
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def is_broken(self) -> bool:
+        """Its newest metadata file is broken, whether or not there is a good one to show."""
+        return self.condition in (Condition.OUTDATED, Condition.NEEDS_REPAIR)
 
     @property
     def libraries(self) -> list[str]:
@@ -107,6 +113,11 @@ class Asset(models.Model):
     @property
     def tags(self) -> list[str]:
         return self._texts("tags")
+
+    @property
+    def runtimes(self) -> list[str]:
+        """How it can run, in the words of ``datacenters.jobspec.Runtime``."""
+        return [name for name, has in (("package", self.package), ("container", self.docker_image)) if has]
 
     @property
     def trainable(self) -> bool:
@@ -156,3 +167,38 @@ class Tool(Asset):
 
     class Meta:
         proxy = True
+
+
+class Facet(models.Model):
+    """One value of a listed asset that people filter by; written by ``search`` whenever the asset is saved."""
+
+    asset = models.ForeignKey(Asset, on_delete=models.CASCADE, related_name="facets")
+    field = models.CharField(max_length=12)
+    value = models.CharField(max_length=120)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["asset", "field", "value"], name="one_facet_per_value")]
+        indexes = [models.Index(fields=["field", "value", "asset"])]
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.value}"
+
+
+class SearchText(models.Model):
+    """The words of an asset as the database's own full-text index keeps them (see ``search``).
+
+    On SQLite this is an FTS5 table, on PostgreSQL one with a ``tsvector``: their columns of the same name
+    stand for the whole text in a match.
+    """
+
+    asset = models.OneToOneField(
+        Asset, primary_key=True, db_column="rowid", on_delete=models.DO_NOTHING, related_name="search_text"
+    )
+    words = models.TextField(db_column="marketplace_words")
+
+    class Meta:
+        managed = False
+        db_table = "marketplace_words"
+
+    def __str__(self) -> str:
+        return f"words of asset {self.pk}"

@@ -202,7 +202,7 @@ def link_values(raw: Document, _metadata: Metadata) -> Iterator[Finding]:
         if is_placeholder(value):
             sentence = _("“links.%(key)s” is still the template's placeholder (%(value)s); it is not shown.")
             yield warning(f"links.{key}", sentence % names)
-        elif not is_url(value) and not doi(value):
+        elif not is_url(value) and not doi(value) and not value.startswith("urn:"):
             yield warning(f"links.{key}", _("“links.%(key)s” is no web address: %(value)s.") % names)
 
 

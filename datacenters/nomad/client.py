@@ -32,7 +32,7 @@ from .events import NODE, TOPICS, news
 from .logs import followed
 from .nodes import HOLDING, node_facts
 from .reasons import why_not_placed
-from .states import Allocation, Evaluation, Job, job_state, needs_evaluations
+from .states import TERMINAL, WAITING, Allocation, Evaluation, Job, job_state, needs_evaluations
 from .usage import usage_of
 
 EVERY_NAMESPACE = "*"
@@ -230,7 +230,11 @@ class NomadAdapter:
         logs = self._nomad.client.stream_logs
         try:
             with self._calls.stream(logs, _id(allocation_id), silence=FOLLOW_SILENCE_SECONDS, **query) as pieces:
-                yield from followed(documents(pieces))
+                for piece in followed(documents(pieces)):
+                    # Nomad goes on with its signs of life long after the task's end.
+                    if not piece and self._has_ended(allocation_id, namespace, task):
+                        return
+                    yield piece
         except JobNotFound as error:
             _nothing_yet(error)
 
@@ -266,6 +270,12 @@ class NomadAdapter:
         found: list[Mapping[str, Any]] = self._calls.json(self._nomad.job, _id(job_id), what, namespace=namespace)
         return found
 
+    def _has_ended(self, allocation_id: str, namespace: str, task: str) -> bool:
+        with _sense():
+            allocation = self._calls.json(self._nomad.allocation, _id(allocation_id), namespace=namespace)
+            state = (allocation.get("TaskStates") or {}).get(task) or {}
+            return state.get("State") == "dead" or allocation.get("ClientStatus") in TERMINAL
+
     def _with_newest_whole(self, allocations: Sequence[Allocation], namespace: str) -> Sequence[Allocation]:
         """A job's list of allocations leaves out their ports and resources."""
         if not allocations:
@@ -275,7 +285,7 @@ class NomadAdapter:
         return [one for one in allocations if one is not newest] + [whole]
 
     def _waiting_evaluations(self) -> list[Mapping[str, Any]]:
-        waiting = 'Status == "blocked" or Status == "failed" or Status == "pending"'
+        waiting = " or ".join(f'Status == "{status}"' for status in sorted(WAITING))
         found: list[Mapping[str, Any]] = self._calls.json(
             self._nomad.evaluations, namespace=EVERY_NAMESPACE, filter=waiting
         )

@@ -77,7 +77,7 @@ def _driver_failure(name: str, event: Event, _memory_mb: int) -> Reason:
             "Check its name and tag, and that the datacenter may reach its registry.",
             evidence,
         )
-    if re.search(r"no such file|not found|executable file|could not find|failed to find", text):
+    if re.search(r"no such file|not (be )?found|executable file|could not find|failed to find", text):
         return Reason(
             f"The program of {_task(name, lower=True)} was not found on the node.", "Ask the operator.", evidence
         )
@@ -208,7 +208,7 @@ def _text(event: Event) -> str:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    line = " ".join(re.sub(r"rpc error: code = \w+ desc = ", "", text).split()).rstrip(".")
     return line if len(line) <= 200 else f"{line[:199]}…"
 
 

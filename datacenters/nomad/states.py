@@ -17,6 +17,8 @@ Job = Mapping[str, Any]
 Allocation = Mapping[str, Any]
 Evaluation = Mapping[str, Any]
 
+# Evaluations that still mean something; one call and a list of all must count the same ones into the index.
+WAITING = frozenset({"blocked", "failed", "pending"})
 TERMINAL = frozenset({"complete", "failed", "lost"})
 # Which task's end a start waits for, in the order in which people are told.
 STAGES = (
@@ -44,12 +46,13 @@ def job_state(
 ) -> JobState:
     """``job`` may be the whole job or its line in the list (with meta). ``why`` explains a failed placement."""
     newest = max(allocations, key=_created, default=None)
-    outcome = _outcome(job, newest, allocations, evaluations, why)
+    waiting = [one for one in evaluations if one.get("Status") in WAITING]
+    outcome = _outcome(job, newest, allocations, waiting, why)
     state = JobState(
         job_id=job["ID"],
         namespace=job.get("Namespace") or "default",
         status=outcome.status,
-        index=max(one.get("ModifyIndex") or 0 for one in (job, *allocations, *evaluations)),
+        index=max(one.get("ModifyIndex") or 0 for one in (job, *allocations, *waiting)),
         stage=outcome.stage,
         reason=outcome.reason,
     )

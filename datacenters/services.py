@@ -1,0 +1,205 @@
+"""Clusters as rows: their adapters, what their nodes last said, and what is free."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from .capacity import Capacity, DeviceCapacity, NodeCapacity
+from .interface import Adapter, DatacenterError, DeviceGroup, NodeFacts
+from .jobspec import CORE_MHZ
+from .models import Cluster, Datacenter, Node
+from .nomad import GUARDED, TRUSTED, Drivers, NomadAdapter, capability
+
+LOCAL = "local"
+# A node runs packages only if it says where its Python and uv are (ARCHITECTURE.md, "What a job may count on").
+PACKAGE_META = ("serai_python", "serai_uv")
+
+
+def adapter_for(cluster: Cluster) -> Adapter:
+    """The adapter of a cluster as its row says now; the same one as long as the row says the same."""
+    drivers = TRUSTED if cluster.local or cluster.trusted_for_tests else GUARDED
+    return _adapter(cluster.address, cluster.region, cluster.token, cluster.ca_certificate, drivers)
+
+
+@lru_cache(maxsize=64)
+def _adapter(address: str, region: str, token: str, ca_certificate: str, drivers: Drivers) -> Adapter:
+    verify = str(_certificate_file(ca_certificate)) if ca_certificate else True
+    return NomadAdapter(
+        address, token=token, region=region, verify=verify, timeout=settings.NOMAD_TIMEOUT, drivers=drivers
+    )
+
+
+def _certificate_file(pem: str) -> Path:
+    """The TLS library reads authorities from files only; named for what is in it, so never rewritten."""
+    path = Path(settings.SERAI_DATA) / "clusters" / f"{hashlib.sha256(pem.encode()).hexdigest()[:32]}.pem"
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        draft = path.with_suffix(f".{os.getpid()}")
+        draft.write_text(pem)
+        draft.replace(path)
+    return path
+
+
+# ── The embedded local datacenter ────────────────────────────────────────────────────────────────
+
+
+def register_local() -> Cluster | None:
+    """The row of the embedded agent with today's address and token; None if this installation has none.
+
+    Its datacenter and node appear by ``refresh``, as those of any cluster do.
+    """
+    token_file = Path(settings.SERAI_LOCAL_TOKEN_FILE)
+    if not settings.SERAI_LOCAL_URL or not token_file.exists():
+        return None
+    values = {"address": settings.SERAI_LOCAL_URL, "token": token_file.read_text().strip(), "local": True}
+    cluster, _created = Cluster.objects.update_or_create(name=LOCAL, defaults=values)
+    return cluster
+
+
+# ── What the nodes say ───────────────────────────────────────────────────────────────────────────
+
+
+def refresh(cluster: Cluster) -> bool:
+    """Ask the cluster what it has and write that down; False, and why, if it does not answer."""
+    adapter = adapter_for(cluster)
+    try:
+        version = adapter.check()
+        facts = adapter.nodes()
+    except DatacenterError as error:
+        note_unreachable(cluster, error)
+        return False
+    with transaction.atomic():
+        _write(cluster, facts)
+        note_reached(cluster, version)
+    return True
+
+
+def note_reached(cluster: Cluster, version: str) -> None:
+    Cluster.objects.filter(pk=cluster.pk).update(
+        reached=timezone.now(), unreachable_since=None, problem="", version=version
+    )
+
+
+def note_unreachable(cluster: Cluster, error: DatacenterError) -> None:
+    """Since the first time it did not answer; the last good figures stay."""
+    rows = Cluster.objects.filter(pk=cluster.pk)
+    rows.update(problem=str(error))
+    rows.filter(unreachable_since=None).update(unreachable_since=timezone.now())
+
+
+def _write(cluster: Cluster, facts: Sequence[NodeFacts]) -> None:
+    Node.objects.filter(datacenter__cluster=cluster).exclude(pk__in=[node.id for node in facts]).delete()
+    for nomad_name in sorted({node.datacenter for node in facts}):
+        here = [node for node in facts if node.datacenter == nomad_name]
+        datacenter = _datacenter(cluster, nomad_name, here)
+        for node in here:
+            Node.objects.update_or_create(pk=node.id, defaults={"datacenter": datacenter, **_columns(node)})
+
+
+def _datacenter(cluster: Cluster, nomad_name: str, nodes: Sequence[NodeFacts]) -> Datacenter:
+    row = Datacenter.objects.filter(cluster=cluster, nomad_name=nomad_name).first()
+    row = row or Datacenter(cluster=cluster, nomad_name=nomad_name, name=_free_name(cluster, nomad_name))
+    row.offers_packages = any(_runs_packages(cluster, node) for node in nodes)
+    row.offers_containers = any(GUARDED.container in node.drivers for node in nodes)
+    row.simulated_devices = any(node.meta.get("serai_simulated_devices") == "true" for node in nodes)
+    row.save()
+    return row
+
+
+def _runs_packages(cluster: Cluster, node: NodeFacts) -> bool:
+    return _package_driver(cluster) in node.drivers and all(node.meta.get(name) for name in PACKAGE_META)
+
+
+def _package_driver(cluster: Cluster) -> str:
+    return (TRUSTED if cluster.local or cluster.trusted_for_tests else GUARDED).package
+
+
+def _free_name(cluster: Cluster, nomad_name: str) -> str:
+    """Nomad's name, with the cluster's before it where another cluster has the same."""
+    plain = slugify(nomad_name)[:80] or cluster.name
+    names = (plain, f"{cluster.name}-{plain}"[:80], f"{cluster.name}-{plain}"[:70] + f"-{cluster.pk}")
+    return next(name for name in names if not Datacenter.objects.filter(name=name).exists())
+
+
+def _columns(node: NodeFacts) -> dict[str, Any]:
+    same = ("name", "ready", "cpu_cores", "cpu_mhz", "memory_mb", "disk_mb")
+    used = ("used_cpu_mhz", "used_memory_mb", "used_disk_mb")
+    return {
+        **{name: getattr(node, name) for name in (*same, *used)},
+        "drivers": list(node.drivers),
+        "devices": [{**asdict(group), "attributes": dict(group.attributes)} for group in node.devices],
+        "seen": timezone.now(),
+    }
+
+
+# ── What is free ─────────────────────────────────────────────────────────────────────────────────
+
+
+def capacities() -> tuple[Capacity, ...]:
+    """Every datacenter that people may choose, as last seen; no call to any of them."""
+    rows = Datacenter.objects.filter(enabled=True, cluster__enabled=True).select_related("cluster")
+    return tuple(_capacity(row) for row in rows.prefetch_related("nodes").order_by("name"))
+
+
+def _capacity(row: Datacenter) -> Capacity:
+    cluster = row.cluster
+    return Capacity(
+        name=row.name,
+        nomad_name=row.nomad_name,
+        title=str(row),
+        cluster=cluster.name,
+        local=cluster.local,
+        offers_packages=row.offers_packages,
+        offers_containers=row.offers_containers,
+        simulated_devices=row.simulated_devices,
+        nodes=tuple(_node(node, row) for node in row.nodes.all()),
+        as_of=cluster.reached,
+        unreachable_since=cluster.unreachable_since,
+        problem=cluster.problem,
+    )
+
+
+def _node(node: Node, row: Datacenter) -> NodeCapacity:
+    # A scheduler counts clock rates, people count cores: a fast node never shows more cores than it has.
+    cores = min(node.cpu_cores, node.cpu_mhz / CORE_MHZ)
+    return NodeCapacity(
+        id=str(node.pk),
+        name=node.name,
+        ready=node.ready,
+        offers_packages=row.offers_packages and _package_driver(row.cluster) in node.drivers,
+        offers_containers=GUARDED.container in node.drivers,
+        cpu_cores=cores,
+        free_cpu_cores=min(cores, _free(node.cpu_mhz, node.used_cpu_mhz) / CORE_MHZ),
+        memory_mb=node.memory_mb,
+        free_memory_mb=_free(node.memory_mb, node.used_memory_mb),
+        disk_mb=node.disk_mb,
+        free_disk_mb=_free(node.disk_mb, node.used_disk_mb),
+        devices=tuple(_devices(node.devices)),
+    )
+
+
+def _devices(rows: Iterable[Mapping[str, Any]]) -> Iterable[DeviceCapacity]:
+    for group in (DeviceGroup(**row) for row in rows):
+        yield DeviceCapacity(
+            vendor=group.vendor,
+            kind=group.kind,
+            model=group.model,
+            total=group.count,
+            healthy=group.healthy,
+            free=_free(group.healthy, group.used),
+            memory_mb=group.memory_mb,
+            compute_capability=capability(group),
+        )
+
+
+def _free(total: int, used: int) -> int:
+    return max(0, total - used)

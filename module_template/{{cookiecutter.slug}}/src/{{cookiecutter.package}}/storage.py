@@ -4,9 +4,14 @@ import os
 from pathlib import Path
 
 
+def place(name: str) -> Path:
+    """A folder there, whether it exists or not."""
+    return Path(os.environ.get("SERAI_STORAGE_DIR") or ".").absolute() / name
+
+
 def folder(name: str) -> Path:
-    """A folder there, open to the group: services and trainings of one project run as different users."""
-    path = Path(os.environ.get("SERAI_STORAGE_DIR") or ".").absolute() / name
+    """A folder there to write in, open to the group: services and trainings of one project run as different users."""
+    path = place(name)
     if not path.is_dir():
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(0o2770)

@@ -31,7 +31,7 @@ class Weights(Generic[Model]):
 
     @property
     def path(self) -> Path:
-        return storage.folder("models") / self.file_name
+        return storage.place("models") / self.file_name
 
     def current(self) -> Model:
         stamp = self._stamp_now()
@@ -42,7 +42,7 @@ class Weights(Generic[Model]):
 
     def save(self, model: Model) -> Path:
         """All or nothing: a reader sees the old weights or the new ones, also when the disk is full."""
-        path = self.path
+        path = storage.folder("models") / self.file_name
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         try:
             with os.fdopen(handle, "wb") as file:

@@ -1,0 +1,1 @@
+"""Image stylist: your picture in the colours of another."""

@@ -1,0 +1,1 @@
+"""Trend forecaster: how a series of numbers goes on, and how sure that is."""

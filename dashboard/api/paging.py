@@ -1,0 +1,69 @@
+"""Lists by keyset cursor: pages stay right while rows come and go."""
+
+import base64
+import binascii
+import json
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from django.db.models import Model, Q, QuerySet
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from ninja.errors import ValidationError
+from pydantic import Field
+
+DEFAULT_LIMIT, LARGEST_LIMIT = 50, 1000
+
+Limit = Annotated[int, Field(ge=1, le=LARGEST_LIMIT, description="How many at most.")]
+Cursor = Annotated[str | None, Field(description="From “next” of the page before.")]
+
+Row = TypeVar("Row", bound=Model)
+
+
+def newest_first(rows: QuerySet[Row], *, limit: int, cursor: str | None) -> tuple[list[Row], str | None]:
+    """The rows of one page by ``created``, newest first, and the cursor of the next page."""
+    rows = rows.order_by("-created", "-pk")
+    if cursor:
+        created, pk = _opened(cursor)
+        rows = rows.filter(Q(created__lt=created) | Q(created=created, pk__lt=pk))
+    page = list(rows[: limit + 1])
+    last: Any = page[limit - 1] if len(page) > limit else None
+    return page[:limit], closed([last.created.isoformat(), str(last.pk)]) if last else None
+
+
+def closed(place: list[str] | int) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+def opened(cursor: str) -> Any:
+    """What a cursor holds; raises ValidationError for one that is not ours."""
+    try:
+        return json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError):
+        raise _not_ours() from None
+
+
+def _opened(cursor: str) -> tuple[datetime, str]:
+    match opened(cursor):
+        case [str(created), str(pk)] if when := _moment(created):
+            return when, pk
+    raise _not_ours()
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return parse_datetime(text)
+    except ValueError:
+        return None
+
+
+def _not_ours() -> ValidationError:
+    return ValidationError([{"loc": ("query", "cursor"), "msg": _("Take the cursor from “next” of an earlier page.")}])
+
+
+def opened_offset(cursor: str | None) -> int:
+    """Where a ranked list goes on; those have no key to go by."""
+    place = opened(cursor) if cursor else 0
+    if isinstance(place, int) and place >= 0:
+        return place
+    raise _not_ours()

@@ -1,0 +1,131 @@
+"""Errors as ``application/problem+json`` (RFC 9457), with a JSON pointer to each wrong field."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, AuthorizationError, HttpError, Throttled, ValidationError
+
+from jobs import refusals
+
+TYPE_BASE = "https://serai.dev/problems/"
+WHERE_OF_BODY = {"body", "payload"}
+
+
+def problem(
+    status: int, slug: str, title: str, detail: str = "", *, errors: Sequence[tuple[str, str]] = (), **headers: str
+) -> HttpResponse:
+    body: dict[str, Any] = {"type": TYPE_BASE + slug, "title": title, "status": status}
+    if detail:
+        body["detail"] = detail
+    if errors:
+        body["errors"] = [{"pointer": pointer, "detail": text} for pointer, text in errors]
+    return HttpResponse(
+        json.dumps(body),
+        status=status,
+        content_type="application/problem+json",
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+    )
+
+
+def pointer(*steps: object) -> str:
+    """The JSON pointer of these steps as a URI fragment (RFC 6901, section 6)."""
+    return "#" + "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def invalid(errors: Sequence[tuple[str, str]]) -> HttpResponse:
+    title = _("The request holds values that cannot be used.")
+    detail = errors[0][1] if len(errors) == 1 else _("%(count)d values are wrong.") % {"count": len(errors)}
+    return problem(422, "invalid-request", title, detail, errors=errors)
+
+
+def not_found(*_args: object) -> HttpResponse:
+    return problem(404, "not-found", _("There is nothing here, or it is not yours."))
+
+
+def unknown_route(request: HttpRequest, route: str) -> HttpResponse:
+    return problem(404, "not-found", _("There is no such route."), _("GET /api/v1/openapi.json lists all routes."))
+
+
+def unauthorized(*_args: object) -> HttpResponse:
+    return problem(
+        401,
+        "unauthorized",
+        _("A valid token is needed."),
+        _("Send “Authorization: Bearer <token>”; tokens are made on your profile page."),
+        WWW_Authenticate='Bearer realm="serai"',
+    )
+
+
+def forbidden(_request: HttpRequest, error: AuthorizationError) -> HttpResponse:
+    return problem(403, "scope-missing", _("This token may not do that."), str(error.message))
+
+
+def register(api: NinjaAPI) -> None:
+    """Give every error of this API its problem."""
+    handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
+        AuthenticationError: unauthorized,
+        AuthorizationError: forbidden,
+        PermissionDenied: _may_not,
+        Http404: not_found,
+        ValidationError: _wrong_shape,
+        HttpError: _http_error,
+        Throttled: _throttled,
+        refusals.RequestRefused: _refused,
+        refusals.QuotaExceeded: _quota,
+        refusals.IdempotencyConflict: _conflict,
+        refusals.NotPossibleNow: _not_now,
+    }
+    for kind, handler in handlers.items():
+        api.add_exception_handler(kind, handler)
+
+
+def _may_not(_request: HttpRequest, error: PermissionDenied) -> HttpResponse:
+    return problem(403, "not-allowed", _("You may not do that."), str(error))
+
+
+def _wrong_shape(_request: HttpRequest, error: ValidationError) -> HttpResponse:
+    return invalid([(_place(item["loc"]), str(item["msg"]).removeprefix("Value error, ")) for item in error.errors])
+
+
+def _place(location: Sequence[object]) -> str:
+    where, *steps = location
+    if where == "body" and steps and steps[0] in WHERE_OF_BODY:
+        steps = steps[1:]
+    return pointer(*steps)
+
+
+def _http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
+    if error.status_code == 400:  # ninja's word for a body that is no JSON
+        return problem(422, "malformed", _("The body is not valid JSON."))
+    return problem(error.status_code, "error", str(error))
+
+
+def _throttled(_request: HttpRequest, error: Throttled) -> HttpResponse:
+    wait = str(error.wait or 60)
+    return problem(429, "too-many-requests", _("Too many requests."), _("Try again later."), Retry_After=wait)
+
+
+def _refused(_request: HttpRequest, error: refusals.RequestRefused) -> HttpResponse:
+    return invalid([(item.pointer, item.detail) for item in error.errors])
+
+
+def _quota(_request: HttpRequest, error: refusals.QuotaExceeded) -> HttpResponse:
+    return problem(409, "quota-exceeded", _("Your quota is used up."), str(error))
+
+
+def _conflict(_request: HttpRequest, _error: refusals.IdempotencyConflict) -> HttpResponse:
+    return problem(
+        422,
+        "idempotency-key-reused",
+        _("This Idempotency-Key was used for another request."),
+        _("Send a new key with a new request; the same key answers only the same body."),
+    )
+
+
+def _not_now(_request: HttpRequest, error: refusals.NotPossibleNow) -> HttpResponse:
+    return problem(409, "not-possible-now", _("This is not possible in its present state."), str(error))

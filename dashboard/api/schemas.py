@@ -1,0 +1,380 @@
+"""What goes in and out of the REST API. The OpenAPI document is made of these."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, Self, cast
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+from accounts.models import Project, User
+from dashboard import addresses
+from datacenters.models import Datacenter, Node
+from jobs.models import Deployment, DeploymentEvent
+from marketplace.models import Asset
+
+StatusName = Literal[
+    "queued",
+    "submitting",
+    "pending",
+    "starting",
+    "running",
+    "stopping",
+    "stopped",
+    "completed",
+    "failed",
+    "unknown",
+]
+
+
+class Strict(Schema):
+    """A body in which an unknown member is an error: a misspelt one must not be lost in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+# ── In ───────────────────────────────────────────────────────────────────────────────────────────
+class ResourcesIn(Strict):
+    cpu_cores: float | None = None
+    memory_mb: int | None = None
+    disk_mb: int | None = None
+    gpus: int | None = None
+    gpu_model: str | None = None
+    gpu_vendor: str | None = None
+    gpu_memory_mb: int | None = None
+    gpu_compute_capability: float | None = None
+
+
+class DeploymentIn(Strict):
+    """A request to run something; all but ``module`` has a default that the module's form shows."""
+
+    module: str | None = None
+    tool: str | None = None
+    title: str | None = None
+    project: str | None = None
+    kind: Literal["service", "batch"] | None = None
+    resources: ResourcesIn = Field(default_factory=ResourcesIn)
+    options: dict[str, Any] = Field(default_factory=dict)
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    datacenter: str | None = None
+    prefer: list[str] = Field(default_factory=list)
+    exclude: list[str] = Field(default_factory=list)
+    max_wait: Annotated[int, Field(ge=0)] | None = None
+
+
+# ── Out ──────────────────────────────────────────────────────────────────────────────────────────
+class ProjectOut(Schema):
+    id: str
+    name: str
+    personal: bool
+    role: str
+
+    @classmethod
+    def of(cls, project: Project, user: User) -> Self:
+        role = project.memberships.get(user=user).role
+        return cls(id=project.slug, name=project.name, personal=project.personal_of_id == user.pk, role=role)
+
+
+class QuotaOut(Schema):
+    """How much of one thing a project may hold at once, and holds now."""
+
+    project: str
+    name: str
+    limit: float
+    used: float
+
+
+class MeOut(Schema):
+    username: str
+    name: str
+    email: str
+    capabilities: list[str]
+    projects: list[ProjectOut]
+    quotas: list[QuotaOut]
+
+
+class ModuleOut(Schema):
+    id: str
+    kind: str
+    title: str
+    summary: str
+    licence: str
+    libraries: list[str]
+    tasks: list[str]
+    categories: list[str]
+    data_types: list[str]
+    tags: list[str]
+    updated: date | None
+    condition: str
+    runtimes: list[str]
+    trainable: bool
+
+    @classmethod
+    def fields_of(cls, asset: Asset) -> dict[str, Any]:
+        runtimes = [("package", asset.package), ("container", asset.docker_image)]
+        return {
+            "id": asset.slug,
+            "kind": asset.kind,
+            "title": asset.title,
+            "summary": asset.summary,
+            "licence": asset.licence,
+            "libraries": asset.libraries,
+            "tasks": asset.tasks,
+            "categories": asset.categories,
+            "data_types": asset.data_types,
+            "tags": asset.tags,
+            "updated": asset.updated,
+            "condition": asset.condition,
+            "runtimes": [name for name, how in runtimes if how],
+            "trainable": asset.trainable,
+        }
+
+    @classmethod
+    def of(cls, asset: Asset) -> Self:
+        return cls(**cls.fields_of(asset))
+
+
+class FindingOut(Schema):
+    level: str
+    field: str
+    sentence: str
+
+
+class ModuleDetailOut(ModuleOut):
+    description: str
+    links: dict[str, Any]
+    docker_image: str
+    resources: dict[str, dict[str, float]]
+    report: list[FindingOut]
+
+    @classmethod
+    def fields_of(cls, asset: Asset) -> dict[str, Any]:
+        links = asset.metadata.get("links")
+        return super().fields_of(asset) | {
+            "description": asset.description,
+            "links": links if isinstance(links, dict) else {},
+            "docker_image": asset.docker_image,
+            "resources": {use: asset.resources(use) for use in ("inference", "training")},
+            "report": asset.report,
+        }
+
+
+class EndpointOut(Schema):
+    name: str
+    url: str
+    healthy: bool
+
+
+class ResourcesOut(Schema):
+    cpu_cores: float
+    memory_mb: int
+    disk_mb: int
+    gpus: int
+    gpu_model: str
+    gpu_vendor: str
+    gpu_memory_mb: int
+    gpu_compute_capability: float
+
+
+class DeploymentOut(Schema):
+    id: UUID
+    module: str | None
+    tool: str | None
+    title: str
+    project: str
+    owner: str
+    kind: str
+    status: StatusName
+    since: datetime
+    stage: str | None
+    stage_detail: str
+    reason: str | None
+    advice: str
+    healthy: bool | None
+    datacenter: str | None
+    endpoints: list[EndpointOut]
+    resources: ResourcesOut
+    arguments: dict[str, Any]
+    run: str | None
+    result: Any
+    created: datetime
+    updated: datetime
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> Self:
+        """Needs ``project``, ``owner`` and ``datacenter`` loaded with the row."""
+        is_tool = deployment.asset_kind == "tool"
+        return cls(
+            id=deployment.pk,
+            module=None if is_tool else deployment.asset_slug,
+            tool=deployment.asset_slug if is_tool else None,
+            title=deployment.title,
+            project=deployment.project.slug,
+            owner=deployment.owner.username,
+            kind=deployment.kind,
+            status=cast(StatusName, deployment.status),
+            since=deployment.status_since,
+            stage=deployment.stage or None,
+            stage_detail=deployment.stage_detail,
+            reason=deployment.reason or None,
+            advice=deployment.advice,
+            healthy=deployment.healthy,
+            datacenter=deployment.datacenter.name if deployment.datacenter else None,
+            endpoints=[
+                EndpointOut(
+                    name=endpoint["label"],
+                    url=addresses.endpoint_url(deployment, endpoint["label"]),
+                    healthy=bool(endpoint.get("healthy")),
+                )
+                for endpoint in deployment.endpoints
+            ],
+            resources=ResourcesOut(**deployment.request["resources"]),
+            arguments=deployment.request.get("arguments", {}),
+            run=deployment.run_id or None,
+            result=deployment.result,
+            created=deployment.created,
+            updated=deployment.updated,
+        )
+
+
+class EventOut(Schema):
+    id: int
+    at: datetime
+    verb: str
+    sentence: str
+    status: str
+    actor: str | None
+    evidence: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: DeploymentEvent) -> Self:
+        return cls(
+            id=event.pk,
+            at=event.at,
+            verb=event.verb,
+            sentence=event.sentence,
+            status=event.status,
+            actor=event.actor.username if event.actor else None,
+            evidence=event.evidence,
+        )
+
+
+class ChoiceOut(Schema):
+    datacenter: str
+    sentence: str
+    starts_now: bool
+
+
+class RefusalOut(Schema):
+    datacenter: str
+    sentence: str
+
+
+class PlanOut(Schema):
+    choices: list[ChoiceOut]
+    refusals: list[RefusalOut]
+
+
+class DeviceOut(Schema):
+    vendor: str
+    kind: str
+    model: str
+    memory_mb: int | None
+    count: int
+    healthy: int
+    used: int
+
+
+class DatacenterOut(Schema):
+    name: str
+    title: str
+    cluster: str
+    local: bool
+    simulated_devices: bool
+    healthy: bool
+    problem: str | None
+    unreachable_since: datetime | None
+    as_of: datetime | None
+    runtimes: list[str]
+    nodes: int
+    cpu_cores: float
+    cpu_cores_free: float
+    memory_mb: int
+    memory_mb_free: int
+    disk_mb: int
+    disk_mb_free: int
+    devices: list[DeviceOut]
+
+    @classmethod
+    def of(cls, datacenter: Datacenter) -> Self:
+        """Needs ``cluster`` and ``nodes`` loaded with the row."""
+        nodes = [node for node in datacenter.nodes.all() if node.ready]
+        cluster = datacenter.cluster
+        runtimes = [("package", datacenter.offers_packages), ("container", datacenter.offers_containers)]
+        return cls(
+            name=datacenter.name,
+            title=str(datacenter),
+            cluster=cluster.name,
+            local=cluster.local,
+            simulated_devices=datacenter.simulated_devices,
+            healthy=cluster.unreachable_since is None and cluster.reached is not None,
+            problem=cluster.problem or None,
+            unreachable_since=cluster.unreachable_since,
+            as_of=cluster.reached,
+            runtimes=[name for name, offered in runtimes if offered],
+            nodes=len(nodes),
+            cpu_cores=sum(node.cpu_cores for node in nodes),
+            cpu_cores_free=round(sum(_free_cores(node) for node in nodes), 2),
+            memory_mb=sum(node.memory_mb for node in nodes),
+            memory_mb_free=sum(max(0, node.memory_mb - node.used_memory_mb) for node in nodes),
+            disk_mb=sum(node.disk_mb for node in nodes),
+            disk_mb_free=sum(max(0, node.disk_mb - node.used_disk_mb) for node in nodes),
+            devices=_by_model(nodes),
+        )
+
+
+def _free_cores(node: Node) -> float:
+    return max(0, node.cpu_mhz - node.used_cpu_mhz) / node.cpu_mhz * node.cpu_cores if node.cpu_mhz else 0
+
+
+def _by_model(nodes: list[Node]) -> list[DeviceOut]:
+    found: dict[tuple[str, str, str], DeviceOut] = {}
+    for device in (device for node in nodes for device in node.devices):
+        key = (device["vendor"], device["kind"], device["model"])
+        seen = found.setdefault(
+            key,
+            DeviceOut(
+                vendor=key[0],
+                kind=key[1],
+                model=key[2],
+                memory_mb=device.get("memory_mb"),
+                count=0,
+                healthy=0,
+                used=0,
+            ),
+        )
+        seen.count += device["count"]
+        seen.healthy += device["healthy"]
+        seen.used += device["used"]
+    return list(found.values())
+
+
+class ListOut(Schema):
+    count: int
+    next: str | None
+
+
+class ModuleList(ListOut):
+    items: list[ModuleOut]
+
+
+class DeploymentList(ListOut):
+    items: list[DeploymentOut]
+
+
+class EventList(ListOut):
+    items: list[EventOut]
+
+
+class DatacenterList(ListOut):
+    items: list[DatacenterOut]

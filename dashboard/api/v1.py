@@ -1,0 +1,22 @@
+"""Version 1 of the REST API, put together."""
+
+from django.conf import settings
+from ninja import NinjaAPI
+
+from dashboard.api import datacenters, deployments, modules, people, problems
+from dashboard.api.auth import READ
+from dashboard.api.throttling import PerToken
+
+api = NinjaAPI(
+    title="Serai",
+    version=settings.VERSION,
+    description="Find modules, deploy them to any datacenter of the federation, follow and stop them.",
+    urls_namespace="api-v1",
+    openapi_url="openapi.json",
+    docs_url=None,  # ninja's page needs inline scripts; ours is dashboard/views/api_docs.py
+    auth=READ,
+    throttle=[PerToken("600/m")],
+)
+problems.register(api)
+for part in (people, modules, deployments, datacenters):
+    api.add_router("", part.router)

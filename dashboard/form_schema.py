@@ -1,0 +1,80 @@
+"""The deploy form as JSON Schema, for ``GET modules/{id}/form``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+
+from dashboard.forms import OPTION, RESOURCES, DeployForm, Limit
+
+
+def json_schema(form: DeployForm) -> dict[str, Any]:
+    """JSON Schema (2020-12) of ``POST deployments`` for this module, with defaults and the site's facts."""
+    limits = form.limits()
+    parts = {name: _schema(form[name], limits.get(name)) for name in form.fields}
+    resources = {name: parts[name] for name in RESOURCES}
+    groups = {
+        "resources": resources,
+        "options": _without_prefix(parts, OPTION),
+        "arguments": {argument.name: argument.json_schema() for argument in form.arguments},
+    }
+    top = {name: parts[name] for name in ("title", "project", "datacenter", "prefer", "exclude", "max_wait")}
+    slug = form.asset.slug if form.asset else ""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": str(form.asset),
+        "type": "object",
+        "required": ["module"],
+        "additionalProperties": False,
+        "properties": {
+            "module": {"const": slug},
+            "kind": {"const": str(form.kind), "default": str(form.kind)},
+            **top,
+            **{
+                name: {"type": "object", "additionalProperties": False, "properties": properties}
+                for name, properties in groups.items()
+            },
+        },
+    }
+
+
+def _schema(bound: forms.BoundField, limit: Limit | None) -> dict[str, Any]:
+    field = bound.field
+    schema: dict[str, Any] = {"title": str(bound.label), "type": _json_type(field)}
+    if field.help_text:
+        schema["description"] = str(field.help_text)
+    if bound.initial not in (None, ""):
+        schema["default"] = bound.initial
+    if isinstance(field, forms.FloatField | forms.IntegerField):
+        schema |= _bounds(field, limit)
+    if isinstance(field, forms.ChoiceField):
+        schema |= _choices_schema(field)
+    return schema
+
+
+def _bounds(field: forms.IntegerField, limit: Limit | None) -> dict[str, float]:
+    mosts = [value for value in (field.max_value, limit.most if limit else None) if isinstance(value, int | float)]
+    least = {"minimum": field.min_value} if isinstance(field.min_value, int | float) else {}
+    return least | ({"maximum": min(mosts)} if mosts else {})
+
+
+def _choices_schema(field: forms.ChoiceField) -> dict[str, Any]:
+    values = [value for value, _title in field.choices if value]  # type: ignore[union-attr, misc]
+    return {"items": {"enum": values}} if isinstance(field, forms.MultipleChoiceField) else {"enum": values}
+
+
+def _json_type(field: forms.Field) -> str:
+    for kind, name in (
+        (forms.FloatField, "number"),
+        (forms.IntegerField, "integer"),
+        (forms.BooleanField, "boolean"),
+        (forms.MultipleChoiceField, "array"),
+    ):
+        if isinstance(field, kind):
+            # FloatField is a kind of IntegerField in Django, hence the order.
+            return name
+    return "string"
+
+
+def _without_prefix(parts: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): part for name, part in parts.items() if name.startswith(prefix)}

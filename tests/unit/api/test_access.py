@@ -1,0 +1,63 @@
+"""Who may ask, and in which words a refusal comes."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import ApiToken
+
+
+def test_without_a_token_the_answer_says_how_to_get_one(client, db):
+    answer = client.get("/api/v1/me")
+
+    assert answer.status_code == 401
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer["WWW-Authenticate"].startswith("Bearer")
+    assert "profile" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("change", [{"revoked": timezone.now()}, {"expires": timezone.now() - timedelta(seconds=1)}])
+def test_a_revoked_or_expired_token_is_worth_nothing(client, ada, change):
+    _token, plain = ApiToken.issue(ada, "old")
+    ApiToken.objects.update(**change)
+
+    assert client.get("/api/v1/me", headers={"Authorization": f"Bearer {plain}"}).status_code == 401
+
+
+def test_a_session_cookie_opens_no_api(client, ada):
+    client.force_login(ada)
+
+    assert client.get("/api/v1/me").status_code == 401
+
+
+def test_a_token_without_the_scope_is_told_which_one_is_missing(client, ada, bearer, site, digits):
+    headers = bearer(ada, "read")
+
+    assert client.get("/api/v1/deployments", headers=headers).status_code == 200
+    answer = client.post("/api/v1/deployments", {"module": "digits"}, content_type="application/json", headers=headers)
+    assert answer.status_code == 403
+    assert "write" in answer.json()["detail"]
+
+
+def test_me_says_who_i_am_and_what_i_may_hold(api, ada):
+    me = api.get("me").json()
+
+    assert me["username"] == "ada"
+    assert "use" in me["capabilities"]
+    assert me["projects"] == [{"id": "ada", "name": "Ada", "personal": True, "role": "manager"}]
+    assert {quota["name"] for quota in me["quotas"]} == {"deployments", "cpu_cores", "memory_mb", "gpus"}
+
+
+def test_an_unknown_route_is_a_problem_too(api):
+    answer = api.get("no/such/route")
+
+    assert answer.status_code == 404
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_the_openapi_document_is_open_to_read(client, db):
+    document = client.get("/api/v1/openapi.json").json()
+
+    assert document["openapi"].startswith("3.1")
+    assert "/api/v1/deployments/{id}/stop" in document["paths"]

@@ -2,10 +2,19 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from dashboard.api import problems
+from dashboard.api.v1 import api
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dashboard.views.home")),
     path("", include("dashboard.views.accounts")),
     path("", include("dashboard.views.profile")),
     path("", include("dashboard.views.people")),
     path("", include("dashboard.views.health")),
+    path("", include("dashboard.views.deployments")),
+    path("", include("dashboard.views.datacenters")),
+    path("", include("dashboard.views.api_docs")),
+    path("", include("dashboard.views.opening")),
+    path("api/v1/", api.urls),
+    path("api/v1/<path:route>", problems.unknown_route),
 ]

@@ -1,0 +1,340 @@
+"""Deployments: the form, the list, one deployment, and what can be done with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import Capability, Project, User
+from dashboard import addresses, snippets, streams
+from dashboard.forms import ARGUMENT, OPTION, DeployForm, api_body, plan_of
+from dashboard.people import person
+from dashboard.stages import stages_of
+from jobs import archive, refusals, services
+from jobs.compilers import CannotCompile
+from jobs.models import UNDO_LASTS, Deployment, DeploymentKind, DeploymentQuerySet, Status
+from jobs.specs import job_json
+from marketplace.models import Asset
+
+PAGE_SIZE = 50
+USAGE_POINTS = 600
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    task: str
+    stream: str
+    size_bytes: int
+
+
+# ── Deploy ───────────────────────────────────────────────────────────────────────────────────────
+@login_required
+def deploy(request: HttpRequest, slug: str, kind: str = DeploymentKind.SERVICE) -> HttpResponse:
+    """The form (GET) and what it sends (POST); what is wrong comes back in it with 422."""
+    asset = get_object_or_404(Asset.objects.listed(), slug=slug)
+    user = person(request)
+    form = DeployForm(request.POST or None, owner=user, asset=asset, kind=kind, initial=_cloned(request, asset))
+    if request.method == "POST" and form.is_valid():
+        try:
+            deployment = services.deploy(form.deploy_request(), owner=user)
+        except refusals.RequestRefused as refusal:
+            form.refuse(refusal.errors)
+        except refusals.QuotaExceeded as excess:
+            form.add_error(None, str(excess))
+        else:
+            return redirect("deployment", deployment.pk)
+    context = {"form": form, "asset": asset, "training": kind == DeploymentKind.BATCH, **_beside(form)}
+    return render(request, "deployments/new.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@require_POST
+def beside(request: HttpRequest, slug: str, kind: str = DeploymentKind.SERVICE) -> HttpResponse:
+    """What stands beside the form as it is filled: where it would run, and the same as a script."""
+    asset = get_object_or_404(Asset.objects.listed(), slug=slug)
+    form = DeployForm(request.POST, owner=person(request), asset=asset, kind=kind)
+    return render(request, "deployments/_beside.html", _beside(form))
+
+
+def _beside(form: DeployForm) -> dict[str, Any]:
+    checked = form if form.is_bound else form.untouched()
+    if not checked.is_valid():
+        return {"plan": None, "capacities": form.capacities}
+    plan = plan_of(checked)
+    shown = snippets.deployment(api_body(checked))
+    return {"plan": plan, "capacities": form.capacities, "snippets": shown}
+
+
+def _cloned(request: HttpRequest, asset: Asset) -> dict[str, Any]:
+    """The values of the deployment that ``?clone=`` names, if this person may see it."""
+    wanted = request.GET.get("clone", "")
+    try:
+        original = _visible(request).filter(pk=UUID(wanted), asset_slug=asset.slug).first()
+    except ValueError:
+        return {}
+    if original is None:
+        return {}
+    asked = original.request
+    values = {name: asked.get(name) for name in ("title", "project", "datacenter", "prefer", "exclude")}
+    values |= asked["resources"] | {"max_wait": asked.get("max_wait_seconds")}
+    values |= {OPTION + name: value for name, value in asked.get("options", {}).items()}
+    values |= {ARGUMENT + name: value for name, value in asked.get("arguments", {}).items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+# ── Look ─────────────────────────────────────────────────────────────────────────────────────────
+@login_required
+@require_GET
+def index(request: HttpRequest) -> HttpResponse:
+    """My deployments, newest first; filters in the URL. The same view answers the live fragment."""
+    rows = _visible(request).search(request.GET.get("q", ""))
+    chosen = [status for status in request.GET.getlist("status") if status in Status.values]
+    rows = rows.filter(status__in=chosen) if chosen else rows
+    project = request.GET.get("project", "")
+    rows = rows.filter(project__slug=project) if project else rows
+    page = Paginator(rows.order_by("-created"), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "statuses": Status.choices,
+        "chosen": chosen,
+        "projects": Project.objects.of(person(request)),
+        "filtered": bool(chosen or project or request.GET.get("q")),
+        "undoable": _undoable(request),
+    }
+    template = "deployments/_list.html" if request.headers.get("HX-Request") else "deployments/index.html"
+    return render(request, template, context)
+
+
+@login_required
+@require_GET
+def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    deployment = _load(request, pk)
+    context = _status_context(deployment) | {
+        "logs": _logs(deployment),
+        "events": _events(deployment),
+        "may_train": person(request).can(Capability.TRAIN),
+    }
+    return render(request, "deployments/detail.html", context)
+
+
+@login_required
+@require_GET
+def status_fragment(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return render(request, "deployments/_status.html", _status_context(_load(request, pk)))
+
+
+@login_required
+@require_GET
+def timeline_fragment(request: HttpRequest, pk: UUID) -> HttpResponse:
+    deployment = _load(request, pk)
+    return render(request, "deployments/_timeline.html", {"deployment": deployment, "events": _events(deployment)})
+
+
+def _status_context(deployment: Deployment) -> dict[str, Any]:
+    endpoints = [
+        {
+            "label": endpoint["label"],
+            "healthy": bool(endpoint.get("healthy")) and deployment.status == Status.RUNNING,
+            "url": addresses.endpoint_url(deployment, endpoint["label"]),
+            "bearer_url": addresses.bearer_url(deployment, endpoint["label"]),
+        }
+        for endpoint in deployment.endpoints
+    ]
+    return {"deployment": deployment, "stages": stages_of(deployment), "endpoints": endpoints}
+
+
+def _events(deployment: Deployment) -> Any:
+    return deployment.events.select_related("actor").order_by("-pk")[:200]
+
+
+# ── Logs, use of resources, spec ─────────────────────────────────────────────────────────────────
+@login_required
+@require_GET
+def log(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The log viewer; without JavaScript it shows the last lines as they are now."""
+    deployment = _load(request, pk)
+    logs = _logs(deployment)
+    task, stream = _task_and_stream(request)
+    text = archive.read(deployment, task, stream, tail=2_000).decode(errors="replace")
+    context = {"deployment": deployment, "logs": logs, "task": task, "stream": stream, "text": text}
+    return render(request, "deployments/log.html", context)
+
+
+@login_required
+@require_GET
+def log_text(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The whole log as a file."""
+    deployment = _load(request, pk)
+    task, stream = _task_and_stream(request)
+    response = HttpResponse(archive.read(deployment, task, stream), content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{deployment.pk}-{task}.{stream}.txt"'
+    response["Content-Security-Policy"] = "sandbox"
+    return response
+
+
+@login_required
+@require_GET
+def log_stream(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
+    deployment = _load(request, pk)
+    task, stream = _task_and_stream(request)
+    response = StreamingHttpResponse(
+        archive.follow(deployment, task, stream, tail=2_000), content_type="text/plain; charset=utf-8"
+    )
+    response["Cache-Control"], response["X-Accel-Buffering"] = "no-store", "no"
+    return response
+
+
+def _logs(deployment: Deployment) -> list[LogEntry]:
+    entries = (
+        LogEntry(task, stream, archive.size(deployment, task, stream))
+        for task in archive.tasks(deployment)
+        for stream in archive.STREAMS
+    )
+    return [entry for entry in entries if entry.size_bytes]
+
+
+def _task_and_stream(request: HttpRequest) -> tuple[str, str]:
+    stream = request.GET.get("stream", archive.STREAMS[0])
+    if stream not in archive.STREAMS:
+        raise Http404
+    return request.GET.get("task", "main"), stream
+
+
+@login_required
+@require_GET
+def usage(request: HttpRequest, pk: UUID) -> JsonResponse:
+    """What it used over time, as uPlot takes it: times (s), cores, megabytes."""
+    samples = list(
+        _load(request, pk).usage.order_by("-at").values_list("at", "cpu_cores", "memory_bytes")[:USAGE_POINTS]
+    )[::-1]
+    return JsonResponse(
+        {
+            "times": [round(at.timestamp()) for at, _cores, _bytes in samples],
+            "cpu_cores": [round(cores, 3) for _at, cores, _bytes in samples],
+            "memory_mb": [round(size / 1_000_000, 1) for _at, _cores, size in samples],
+        }
+    )
+
+
+@login_required
+@require_GET
+def spec(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The job as Nomad is told it; secrets are not in it."""
+    deployment = _load(request, pk)
+    shown, problem = [(_("Request"), snippets.pretty(deployment.request))], ""
+    try:
+        shown.insert(0, ("Nomad JSON", snippets.pretty(job_json(deployment))))
+    except CannotCompile as error:
+        problem = str(error)
+    context = {"deployment": deployment, "snippets": shown, "problem": problem}
+    return render(request, "deployments/spec.html", context)
+
+
+# ── Live ─────────────────────────────────────────────────────────────────────────────────────────
+@login_required
+@require_GET
+def stream(request: HttpRequest, pk: UUID | None = None) -> StreamingHttpResponse:
+    """News of all deployments that this person may see, or of one."""
+    projects = frozenset(Project.objects.of(person(request)).values_list("pk", flat=True))
+    if pk is not None:
+        _load(request, pk)
+    return streams.event_stream(streams.changes(projects, only=pk))
+
+
+# ── Act ──────────────────────────────────────────────────────────────────────────────────────────
+def _action(
+    act: Callable[[Deployment, User], object], said: Promise
+) -> Callable[[HttpRequest, UUID], HttpResponseBase]:
+    @login_required
+    @require_POST
+    def view(request: HttpRequest, pk: UUID) -> HttpResponse:
+        deployment = _load(request, pk)
+        try:
+            act(deployment, person(request))
+        except (refusals.QuotaExceeded, refusals.NotPossibleNow) as obstacle:
+            messages.error(request, str(obstacle))
+        else:
+            messages.success(request, str(said) % {"title": deployment.title})
+        return redirect("deployment", pk)
+
+    return view
+
+
+stop = _action(services.stop, gettext_lazy("“%(title)s” stops. Its log and history stay."))
+start = _action(services.start, gettext_lazy("“%(title)s” starts again."))
+restart = _action(services.restart, gettext_lazy("“%(title)s” restarts."))
+
+
+@login_required
+@require_POST
+def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+    services.delete(_load(request, pk), person(request))
+    return redirect("deployments")
+
+
+@login_required
+@require_POST
+def restore(request: HttpRequest, pk: UUID) -> HttpResponse:
+    deployment = get_object_or_404(_undoable(request), pk=pk)
+    services.restore(deployment, person(request))
+    messages.success(request, _("“%(title)s” is back.") % {"title": deployment.title})
+    return redirect("deployment", pk)
+
+
+@login_required
+@require_GET
+def clone(request: HttpRequest, pk: UUID) -> HttpResponse:
+    deployment = _load(request, pk)
+    name = "train" if deployment.kind == DeploymentKind.BATCH else "deploy"
+    return redirect(f"{reverse(name, args=[deployment.asset_slug])}?clone={pk}")
+
+
+def _visible(request: HttpRequest) -> DeploymentQuerySet:
+    return Deployment.objects.visible_to(person(request)).with_parts()
+
+
+def _undoable(request: HttpRequest) -> DeploymentQuerySet:
+    recent = timezone.now() - UNDO_LASTS
+    return Deployment.objects.with_parts().filter(project__memberships__user=person(request), deleted__gt=recent)
+
+
+def _load(request: HttpRequest, pk: UUID) -> Deployment:
+    return get_object_or_404(_visible(request), pk=pk)
+
+
+TRAIN = {"kind": DeploymentKind.BATCH}
+urlpatterns = [
+    path("modules/<slug:slug>/deploy/", deploy, name="deploy"),
+    path("modules/<slug:slug>/deploy/beside/", beside, name="deploy-beside"),
+    path("modules/<slug:slug>/train/", deploy, TRAIN, name="train"),
+    path("modules/<slug:slug>/train/beside/", beside, TRAIN, name="train-beside"),
+    path("deployments/", index, name="deployments"),
+    path("deployments/stream/", stream, name="deployments-stream"),
+    path("deployments/<uuid:pk>/", detail, name="deployment"),
+    path("deployments/<uuid:pk>/status/", status_fragment, name="deployment-status"),
+    path("deployments/<uuid:pk>/timeline/", timeline_fragment, name="deployment-timeline"),
+    path("deployments/<uuid:pk>/stream/", stream, name="deployment-stream"),
+    path("deployments/<uuid:pk>/log/", log, name="deployment-log"),
+    path("deployments/<uuid:pk>/log.txt", log_text, name="deployment-log-text"),
+    path("deployments/<uuid:pk>/log/stream/", log_stream, name="deployment-log-stream"),
+    path("deployments/<uuid:pk>/usage.json", usage, name="deployment-usage"),
+    path("deployments/<uuid:pk>/spec/", spec, name="deployment-spec"),
+    path("deployments/<uuid:pk>/stop/", stop, name="deployment-stop"),
+    path("deployments/<uuid:pk>/start/", start, name="deployment-start"),
+    path("deployments/<uuid:pk>/restart/", restart, name="deployment-restart"),
+    path("deployments/<uuid:pk>/delete/", delete, name="deployment-delete"),
+    path("deployments/<uuid:pk>/restore/", restore, name="deployment-restore"),
+    path("deployments/<uuid:pk>/clone/", clone, name="deployment-clone"),
+]

@@ -6,4 +6,8 @@ from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 
-application = get_asgi_application()
+pages = get_asgi_application()
+
+from dashboard.gateway.app import Gateway  # noqa: E402  (models can be imported only now)
+
+application = Gateway(pages)

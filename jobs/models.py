@@ -1,7 +1,7 @@
 """What people run, and what happened to it. These rows are the truth; Celery is only a doorbell."""
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.contrib.auth.models import AnonymousUser
@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.crypto import EncryptedTextField
 from accounts.models import Project, User
 from datacenters.models import Datacenter
 from marketplace.models import Asset
@@ -143,6 +144,24 @@ class Deployment(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    def record(
+        self,
+        verb: str,
+        sentence: str = "",
+        *,
+        actor: User | None = None,
+        status: str = "",
+        evidence: dict[str, Any] | None = None,
+    ) -> "DeploymentEvent":
+        """Add to its history what happened; ``verb`` in the past tense."""
+        return self.events.create(verb=verb, sentence=sentence, actor=actor, status=status, evidence=evidence or {})
+
+    @property
+    def asked(self) -> datetime:
+        """When it was last asked to start."""
+        asking = self.events.filter(verb__in=("queued", "started again")).last()
+        return asking.at if asking else self.created
+
     @property
     def job_id(self) -> str:
         return f"{JOB_PREFIX}{self.pk}"
@@ -150,6 +169,11 @@ class Deployment(models.Model):
     @property
     def namespace(self) -> str:
         return self.project.slug
+
+    @property
+    def undo_until(self) -> datetime | None:
+        """Until when its deletion can be undone."""
+        return self.deleted + UNDO_LASTS if self.deleted else None
 
     @property
     def is_final(self) -> bool:
@@ -205,6 +229,19 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class TrackingAccount(models.Model):
+    """A project's account and experiment in MLflow; written down here first, then made there."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="tracking")
+    username = models.CharField(max_length=80, unique=True)
+    password = EncryptedTextField()
+    experiment_id = models.CharField(max_length=40, blank=True, default="")
+    experiment = models.CharField(max_length=80, blank=True, default="", help_text=_("its name, once it is made"))
+
+    def __str__(self) -> str:
+        return self.username
 
 
 def as_json(value: Any) -> Any:

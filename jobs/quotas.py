@@ -45,15 +45,15 @@ def meters(holder: Project | User) -> tuple[Meter, ...]:
     return tuple(Meter(name, limits[name], used[name]) for name in TITLES)
 
 
-def check(resources: ResourceRequest, *, project: Project, owner: User) -> None:
-    """Raise QuotaExceeded unless there is room for this in both shares.
-
-    To be called within the transaction that writes the deployment: it takes the lock that makes
-    everybody else who asks for the same share wait until then.
-    """
-    # SQLite's transactions begin with the write lock and need no row lock.
+def lock(*, project: Project, owner: User) -> None:
+    """Make everybody else who asks for the same shares wait until this transaction ends."""
+    # SQLite has no row locks and needs none: its transactions begin with the one write lock.
     User.objects.select_for_update().get(pk=owner.pk)
     Project.objects.select_for_update().get(pk=project.pk)
+
+
+def check(resources: ResourceRequest, *, project: Project, owner: User) -> None:
+    """Raise QuotaExceeded unless both shares have room for this; true for as long as ``lock`` holds."""
     lacking = [*_lacking(resources, owner, _("You hold")), *_lacking(resources, project, _("This project holds"))]
     if lacking:
         raise QuotaExceeded(" ".join(lacking) + " " + _("Stop something that is no longer needed, or ask for more."))

@@ -1,0 +1,29 @@
+"""Makes the storage folder of a module in a project; runs on the node as the agent's user.
+
+Only the last folder is writable for the project's tasks: in one that they may write they could put a link in
+the place of the other, and have somebody else's files given to them.
+"""
+
+import os
+import sys
+
+
+def main(folder: str) -> None:
+    gid = int(os.environ.get("SERAI_TASK_GID", "-1"))
+    make(os.path.dirname(folder), 0o2750 if gid >= 0 else 0o700, gid)
+    make(folder, 0o2770 if gid >= 0 else 0o700, gid)
+
+
+def make(folder: str, mode: int, gid: int) -> None:
+    os.makedirs(folder, mode=0o755, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        if gid >= 0:
+            os.fchown(descriptor, -1, gid)
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

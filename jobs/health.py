@@ -1,0 +1,112 @@
+"""Does a service answer? One question with a time-out, and what its answer changes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+
+from datacenters.interface import Stage
+from marketplace.models import Kind
+
+from .models import Deployment, DeploymentKind, DeploymentQuerySet, Status
+
+TIMEOUT_SECONDS = 5
+# Where each kind answers when it is up; DEEPaaS of every version describes itself there.
+PATHS: Mapping[str, str] = {Kind.MODULE: "/swagger.json"}
+# A start that takes longer than this without an answer deserves a word.
+PATIENCE = timedelta(seconds=45)
+
+
+@dataclass(frozen=True)
+class Health:
+    ok: bool
+    sentence: str = ""  # why not
+
+
+def probe(deployment: Deployment) -> Health:
+    """Ask its first endpoint once. This says that it is up, not that its predictions come back."""
+    if not deployment.endpoints:
+        return Health(False, _("It has no endpoint."))
+    endpoint = deployment.endpoints[0]
+    path = PATHS.get(deployment.asset_kind, "/")
+    try:
+        status = _get(endpoint["host"], endpoint["port"], path)
+    except TimeoutError:
+        return Health(False, _("It did not answer within %(seconds)d seconds.") % {"seconds": TIMEOUT_SECONDS})
+    except ConnectionRefusedError:
+        return Health(False, _("Nothing listens at its port."))
+    except (OSError, HTTPException) as error:
+        return Health(False, _("Its port does not answer as a web server does: %(error)s") % {"error": error})
+    return (
+        Health(True) if status < 400 else Health(False, _("It answered with status %(status)d.") % {"status": status})
+    )
+
+
+def to_probe() -> DeploymentQuerySet:
+    """The services whose program runs."""
+    up = Deployment.objects.filter(kind=DeploymentKind.SERVICE, deleted=None)
+    return up.filter(status=Status.RUNNING) | up.filter(status=Status.STARTING, stage=Stage.HEALTH)
+
+
+def note(deployment: Deployment, health: Health) -> bool:
+    """Take over what a probe found; False if nothing changed. ``deployment`` is the row as it was probed."""
+    with transaction.atomic():
+        return (_note_well if health.ok else _note_ill)(deployment, health)
+
+
+def _note_well(deployment: Deployment, _health: Health) -> bool:
+    fields = {"healthy": True, "reason": "", "advice": "", "evidence": {}, "endpoints": _marked(deployment, True)}
+    row = _same(deployment)
+    if row.filter(status=Status.STARTING).change(status=Status.RUNNING, status_since=timezone.now(), **fields):
+        deployment.record("became ready", _("It answers."), status=Status.RUNNING)
+        return True
+    if row.filter(status=Status.RUNNING, healthy=False).change(**fields):
+        deployment.record("became healthy", _("It answers again."), status=Status.RUNNING)
+        return True
+    return False
+
+
+def _note_ill(deployment: Deployment, health: Health) -> bool:
+    row = _same(deployment)
+    ill: dict[str, Any] = {
+        "healthy": False,
+        "reason": health.sentence,
+        "advice": _("Look at its log, or restart it."),
+        "endpoints": _marked(deployment, False),
+    }
+    if row.filter(status=Status.RUNNING).exclude(healthy=False).change(**ill):
+        deployment.record("became unhealthy", health.sentence, status=Status.RUNNING)
+        return True
+    waited = timezone.now() - (deployment.started or timezone.now())
+    if deployment.status == Status.STARTING and waited > PATIENCE:
+        text = _("Its program started %(ago)s ago and has not answered yet. %(why)s")
+        reason = text % {"ago": timesince(timezone.now() - waited), "why": health.sentence}
+        slow = row.filter(status=Status.STARTING).exclude(reason=reason)
+        return slow.change(reason=reason, advice=_("Its log may say what it does. It is watched on.")) == 1
+    return False
+
+
+def _same(deployment: Deployment) -> DeploymentQuerySet:
+    """The row, if it still is the life that was probed."""
+    return Deployment.objects.filter(
+        pk=deployment.pk, allocation_id=deployment.allocation_id, starts=deployment.starts, wanted=True
+    )
+
+
+def _marked(deployment: Deployment, healthy: bool) -> list[dict[str, Any]]:
+    return [{**endpoint, "healthy": healthy} for endpoint in deployment.endpoints]
+
+
+def _get(host: str, port: int, path: str) -> int:
+    connection = HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", path, headers={"Accept": "application/json", "Connection": "close"})
+        return connection.getresponse().status
+    finally:
+        connection.close()

@@ -1,0 +1,297 @@
+"""What people do with deployments. Each function checks, writes rows in one transaction, and rings the worker."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import AuditEvent, Capability, Membership, Project, Role, User
+from datacenters.jobspec import JobKind
+from datacenters.models import Datacenter
+from datacenters.services import capacities
+from marketplace.models import Asset
+
+from . import doorbell, placement, quotas
+from .compilers import COMPILERS
+from .models import FINAL, UNDO_LASTS, Deployment, DeploymentQuerySet, IdempotencyKey, Status, as_json
+from .options import options_of
+from .refusals import FieldError, IdempotencyConflict, NotPossibleNow, QuotaExceeded, RequestRefused
+from .requests import DeployRequest, ResourceRequest
+
+__all__ = [
+    "FieldError",
+    "IdempotencyConflict",
+    "NotPossibleNow",
+    "QuotaExceeded",
+    "RequestRefused",
+    "delete",
+    "deploy",
+    "restart",
+    "restore",
+    "start",
+    "stop",
+]
+
+KEY_LASTS = timedelta(hours=24)
+SENT = (Status.PENDING, Status.STARTING, Status.RUNNING, Status.UNKNOWN)
+# What starting again begins anew.
+FRESH: dict[str, Any] = {
+    "status": Status.QUEUED,
+    "wanted": True,
+    "attempts": 0,
+    "not_before": None,
+    "allocation_id": "",
+    "stage": "",
+    "stage_detail": "",
+    "reason": "",
+    "advice": "",
+    "evidence": {},
+    "healthy": None,
+    "endpoints": [],
+    "submitted": None,
+    "started": None,
+    "ended": None,
+    "result": None,
+}
+
+
+def deploy(request: DeployRequest, *, owner: User, idempotency_key: str = "") -> Deployment:
+    """Write down what is asked for and answer at once; the worker sends it.
+
+    Raises RequestRefused, QuotaExceeded or IdempotencyConflict. The same key with the same request
+    answers the first deployment again.
+    """
+    earlier = _answered_before(request, owner, idempotency_key)
+    if earlier:
+        return earlier
+    asset, project = _checked(request, owner)
+    choice = _placed(request, asset)
+    with transaction.atomic():
+        quotas.lock(project=project, owner=owner)
+        # Again, now that nobody else can have the lock: the same request may have come twice at once.
+        earlier = _answered_before(request, owner, idempotency_key)
+        if earlier:
+            return earlier
+        quotas.check(request.resources, project=project, owner=owner)
+        deployment = _write(request, owner, asset, project, choice)
+        if idempotency_key:
+            _remember(idempotency_key, request, deployment)
+    return deployment
+
+
+def stop(deployment: Deployment, actor: User | None, *, reason: str = "") -> Deployment:
+    """``actor`` None: Serai itself, which gives the reason."""
+    _may_change(deployment, actor)
+    now = timezone.now()
+    row = Deployment.objects.filter(pk=deployment.pk)
+    with transaction.atomic():
+        # One that was never tried has nothing anywhere; of one that was, the answer may have been lost.
+        never_sent = row.filter(status=Status.QUEUED, attempts=0)
+        sent = row.filter(status__in=SENT) | row.filter(status=Status.QUEUED, attempts__gt=0)
+        words = {"reason": reason, "advice": "", "evidence": {}, "status_since": now, "wanted": False}
+        if never_sent.change(status=Status.STOPPED, ended=now, **words):
+            deployment.record("stopped", reason or _("Stopped before it was sent."), actor=actor, status=Status.STOPPED)
+        elif sent.change(status=Status.STOPPING, not_before=None, **words):
+            deployment.record("stop requested", reason, actor=actor, status=Status.STOPPING)
+        elif not row.filter(wanted=True).exclude(status__in=FINAL).change(wanted=False):
+            return _as_it_is(deployment)
+        AuditEvent.record(actor, "deployment.stopped", deployment)
+        doorbell.ring_on_commit(doorbell.WITHDRAW, deployment.pk)
+    return _as_it_is(deployment)
+
+
+def start(deployment: Deployment, actor: User) -> Deployment:
+    """Start again what ended, or keep what is about to stop: then it starts again once it has stopped."""
+    _may_change(deployment, actor)
+    with transaction.atomic():
+        quotas.lock(project=deployment.project, owner=deployment.owner)
+        _as_it_is(deployment)
+        if deployment.is_final:
+            quotas.check(_resources(deployment), project=deployment.project, owner=deployment.owner)
+            begin_anew(deployment, actor)
+        elif not _row(deployment).filter(wanted=False).change(wanted=True):
+            return deployment
+        AuditEvent.record(actor, "deployment.started", deployment)
+    return _as_it_is(deployment)
+
+
+def restart(deployment: Deployment, actor: User) -> Deployment:
+    """Stop it and start it again, as for a module that no longer answers."""
+    _may_change(deployment, actor)
+    now = timezone.now()
+    with transaction.atomic():
+        stopping = _row(deployment).filter(status__in=SENT)
+        if not stopping.change(status=Status.STOPPING, wanted=True, not_before=None, status_since=now, reason=""):
+            return start(deployment, actor)
+        deployment.record("restart requested", actor=actor, status=Status.STOPPING)
+        AuditEvent.record(actor, "deployment.restarted", deployment)
+        doorbell.ring_on_commit(doorbell.WITHDRAW, deployment.pk)
+    return _as_it_is(deployment)
+
+
+def delete(deployment: Deployment, actor: User) -> Deployment:
+    """Stop it and take it out of sight; for ten minutes it can be restored."""
+    _may_change(deployment, actor)
+    with transaction.atomic():
+        was = _as_it_is(deployment).status
+        if _row(deployment).filter(deleted=None).change(deleted=timezone.now()):
+            deployment.record("deleted", actor=actor, evidence={"was": was})
+            AuditEvent.record(actor, "deployment.deleted", deployment)
+            stop(deployment, actor)
+    return _as_it_is(deployment)
+
+
+def restore(deployment: Deployment, actor: User) -> Deployment:
+    """Undo a deletion; what ran then starts again, if there still is room for it."""
+    _may_change(deployment, actor)
+    still = _row(deployment).filter(deleted__gt=timezone.now() - UNDO_LASTS, purged=None)
+    with transaction.atomic():
+        if not still.change(deleted=None):
+            if _as_it_is(deployment).deleted is None:
+                return deployment
+            raise NotPossibleNow(_("It was deleted more than ten minutes ago."))
+        deployment.record("restored", actor=actor)
+        AuditEvent.record(actor, "deployment.restored", deployment)
+    deleted = deployment.events.filter(verb="deleted").last()
+    if deleted and deleted.evidence.get("was") not in FINAL:
+        _start_if_there_is_room(deployment, actor)
+    return _as_it_is(deployment)
+
+
+def begin_anew(deployment: Deployment, actor: User | None = None) -> bool:
+    """Queue it for another start. Only to be called for one that ended, or whose stop has just been seen."""
+    former = deployment.allocation_id or deployment.former_allocation_id
+    row = _row(deployment).filter(status=deployment.status, starts=deployment.starts)
+    values = {**FRESH, "former_allocation_id": former, "starts": deployment.starts + 1, "status_since": timezone.now()}
+    if not row.change(**values):
+        return False
+    deployment.record("started again", actor=actor, status=Status.QUEUED)
+    doorbell.ring_on_commit(doorbell.SUBMIT, deployment.pk)
+    return True
+
+
+def _start_if_there_is_room(deployment: Deployment, actor: User) -> None:
+    try:
+        start(deployment, actor)
+    except QuotaExceeded as error:
+        _row(deployment).change(reason=_("It was restored, but not started. %(why)s") % {"why": error})
+
+
+# ── Checks ───────────────────────────────────────────────────────────────────────────────────────
+def _may_change(deployment: Deployment, actor: User | None) -> None:
+    if actor and not _works_in(deployment.project, actor):
+        raise PermissionDenied(_("You may look at this project's deployments, not change them."))
+
+
+def _works_in(project: Project, person: User) -> bool:
+    return Membership.objects.filter(project=project, user=person).exclude(role=Role.VIEWER).exists()
+
+
+def _checked(request: DeployRequest, owner: User) -> tuple[Asset, Project]:
+    asset = Asset.objects.listed().filter(slug=request.asset).first()
+    project = Project.objects.filter(slug=request.project).first()
+    errors = [*_asset_errors(request, asset), *_project_errors(request, project, owner), *_kind_errors(request, owner)]
+    if errors or asset is None or project is None:
+        raise RequestRefused(*errors)
+    return asset, project
+
+
+def _asset_errors(request: DeployRequest, asset: Asset | None) -> Iterator[FieldError]:
+    if asset is None:
+        yield FieldError("#/module", _("There is no module “%(slug)s”.") % {"slug": request.asset})
+    elif asset.kind not in COMPILERS:
+        yield FieldError("#/module", _("Serai does not know yet how to run “%(title)s”.") % {"title": asset.title})
+    else:
+        known = {option.name for option in options_of(asset, request.kind)}
+        for name in sorted(set(request.options) - known):
+            text = _("This module has no option “%(name)s”. It has: %(known)s.")
+            values = {"name": name, "known": ", ".join(sorted(known)) or _("none")}
+            yield FieldError(f"#/options/{name}", text % values)
+
+
+def _project_errors(request: DeployRequest, project: Project | None, owner: User) -> Iterator[FieldError]:
+    if project is None or not Membership.objects.filter(project=project, user=owner).exists():
+        yield FieldError("#/project", _("You are in no project “%(slug)s”.") % {"slug": request.project})
+    elif not _works_in(project, owner):
+        yield FieldError("#/project", _("You may look at what runs in this project, not deploy there."))
+
+
+def _kind_errors(request: DeployRequest, owner: User) -> Iterator[FieldError]:
+    if not owner.can(Capability.USE):
+        yield FieldError("#", _("Your account may not deploy. Ask an administrator."))
+    if request.kind is JobKind.BATCH and not owner.can(Capability.TRAIN):
+        yield FieldError("#/kind", _("Your account may use modules, not train them. Ask an administrator for more."))
+    if request.kind is JobKind.SERVICE and request.arguments:
+        yield FieldError("#/arguments", _("Only a training (kind “batch”) takes arguments."))
+    for name in request.arguments:
+        if not name.isidentifier():
+            yield FieldError(f"#/arguments/{name}", _("“%(name)s” is no name of an argument.") % {"name": name})
+
+
+def _placed(request: DeployRequest, asset: Asset) -> placement.Choice:
+    plan = placement.plan(request, placement.needs_of(asset), capacities())
+    if not plan.choices:
+        raise RequestRefused(*plan.errors)
+    return plan.choices[0]
+
+
+# ── Writing ──────────────────────────────────────────────────────────────────────────────────────
+def _write(request: DeployRequest, owner: User, asset: Asset, project: Project, choice: placement.Choice) -> Deployment:
+    datacenter = Datacenter.objects.get(name=choice.datacenter)
+    deployment = Deployment.objects.create(
+        project=project,
+        owner=owner,
+        asset=asset,
+        asset_slug=asset.slug,
+        asset_kind=asset.kind,
+        title=request.title or asset.title[:100],
+        kind=str(request.kind),
+        request=as_json(request),
+        datacenter=datacenter,
+        reason="" if choice.starts_now else choice.sentence,
+    )
+    sentence = _("Goes to %(datacenter)s. %(why)s") % {"datacenter": datacenter, "why": choice.sentence}
+    deployment.record("queued", sentence, actor=owner, status=Status.QUEUED)
+    AuditEvent.record(owner, "deployment.created", deployment, asset=asset.slug, datacenter=datacenter.name)
+    doorbell.ring_on_commit(doorbell.SUBMIT, deployment.pk)
+    return deployment
+
+
+def _row(deployment: Deployment) -> DeploymentQuerySet:
+    return Deployment.objects.filter(pk=deployment.pk)
+
+
+def _as_it_is(deployment: Deployment) -> Deployment:
+    deployment.refresh_from_db()
+    return deployment
+
+
+def _resources(deployment: Deployment) -> ResourceRequest:
+    return ResourceRequest(**deployment.request["resources"])
+
+
+# ── The same request again ───────────────────────────────────────────────────────────────────────
+def _answered_before(request: DeployRequest, owner: User, key: str) -> Deployment | None:
+    kept = IdempotencyKey.objects.filter(user=owner, key=key, created__gt=timezone.now() - KEY_LASTS)
+    row = kept.select_related("deployment").first() if key else None
+    if row and row.body_digest != _digest(request):
+        raise IdempotencyConflict(_("This key was used for another request. Send a new one with a new request."))
+    return row.deployment if row else None
+
+
+def _remember(key: str, request: DeployRequest, deployment: Deployment) -> None:
+    IdempotencyKey.objects.update_or_create(
+        user=deployment.owner,
+        key=key,
+        defaults={"body_digest": _digest(request), "deployment": deployment, "created": timezone.now()},
+    )
+
+
+def _digest(request: DeployRequest) -> str:
+    return hashlib.sha256(json.dumps(as_json(request), sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,37 @@
+"""What the worker does. Ids only: the rows say the rest."""
+
+from collections.abc import Callable
+from typing import cast
+from uuid import UUID
+
+from celery import shared_task as untyped_shared_task
+
+from . import cleaning, reconciling, submission
+
+# Celery has no types of its own; our tasks are called by name and give nothing back.
+shared_task = cast(Callable[[Callable[..., None]], Callable[..., None]], untyped_shared_task)
+
+
+@shared_task
+def submit(deployment_id: str) -> None:
+    submission.submit(UUID(deployment_id))
+
+
+@shared_task
+def withdraw(deployment_id: str) -> None:
+    submission.withdraw(UUID(deployment_id))
+
+
+@shared_task
+def sweep() -> None:
+    submission.sweep()
+
+
+@shared_task
+def reconcile() -> None:
+    reconciling.reconcile()
+
+
+@shared_task
+def forget_deleted() -> None:
+    cleaning.clean()

@@ -1,0 +1,54 @@
+"""The process: a watch for each enabled cluster, and one prober for all."""
+
+import logging
+import threading
+
+from django.db import DatabaseError, close_old_connections
+
+from datacenters.models import Cluster
+from datacenters.services import register_local
+from jobs import heartbeat
+
+from .cluster import ClusterWatch
+from .loops import Loop
+from .probes import Prober
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 5.0
+PROBE_SECONDS = 0.5
+
+
+class Watcher:
+    def __init__(self) -> None:
+        self.ending = threading.Event()
+        self._watches: dict[tuple[object, ...], ClusterWatch] = {}
+
+    def run(self) -> None:
+        """Until ``ending`` is set."""
+        register_local()
+        Loop("probes", Prober().turn, PROBE_SECONDS).start()
+        while True:
+            self._look_around()
+            if self.ending.wait(LOOK_SECONDS):
+                return
+
+    def _look_around(self) -> None:
+        """Begin to watch what is new, and end what was changed or switched off."""
+        close_old_connections()
+        heartbeat.beat("watcher")
+        try:
+            wanted = {_identity(cluster): cluster for cluster in Cluster.objects.filter(enabled=True)}
+        except DatabaseError:
+            logger.exception("the database is in trouble; trying again")
+            return
+        for identity in self._watches.keys() - wanted.keys():
+            self._watches.pop(identity).end()
+        for identity in wanted.keys() - self._watches.keys():
+            self._watches[identity] = ClusterWatch(wanted[identity])
+            self._watches[identity].start()
+
+
+def _identity(cluster: Cluster) -> tuple[object, ...]:
+    """A cluster with another address or token is watched anew."""
+    return (cluster.pk, cluster.address, cluster.region, cluster.token, cluster.ca_certificate)

@@ -24,6 +24,8 @@ __all__ = ["PAGE_SIZE", "FacetCounts", "FacetValue", "Page", "Query", "Sort", "f
 # Long texts that no list shows.
 UNSHOWN = ("description", "api_document", "report")
 
+Counts = dict[str, dict[str, int]]  # facet → value → how many
+
 
 @dataclass(frozen=True)
 class FacetValue:
@@ -54,13 +56,13 @@ class Page:
 
 def find(query: Query, *, offset: int | None = None, limit: int = PAGE_SIZE) -> Page:
     """What matches: the page of the query or, with ``offset``, the next ``limit`` from there. No words make it fail."""
-    found = _matching(query)
-    count = found.count()
+    counted = _counted(query)
+    count = _total(query, counted)
     pages = max(1, math.ceil(count / limit))
     number = min(query.page, pages)
     start = (number - 1) * limit if offset is None else offset
-    items = _ordered(found, query).defer(*UNSHOWN)[start : start + limit]
-    return Page(query, tuple(items), count, tuple(_counts(query)), number, pages)
+    items = _ordered(_matching(query), query).defer(*UNSHOWN)[start : start + limit] if count else ()
+    return Page(query, tuple(items), count, tuple(_facet_counts(query, counted)), number, pages)
 
 
 def _matching(query: Query, *, without: str = "") -> AssetQuerySet:
@@ -85,25 +87,36 @@ def _ordered(found: AssetQuerySet, query: Query) -> AssetQuerySet:
     return found.order_by(F(newest).desc(nulls_last=True), *title) if newest else found.order_by(*title)
 
 
-def _counts(query: Query) -> Iterable[FacetCounts]:
+def _counted(query: Query) -> Counts:
     """One question for all facets that nothing was chosen of, and one for each other."""
     counted = _count(query, Facet.objects.exclude(field__in=query.facets))
     for field in query.facets:
         counted |= _count(query, Facet.objects.filter(field=field), without=field)
+    return counted
+
+
+def _total(query: Query, counted: Counts) -> int:
+    """How many match: each asset has exactly one kind, so its counts say it."""
+    kinds = counted.get("kind", {})
+    chosen = query.facets.get("kind", tuple(kinds))
+    return sum(kinds.get(kind, 0) for kind in chosen)
+
+
+def _facet_counts(query: Query, counted: Counts) -> Iterable[FacetCounts]:
     for name, kind in FACETS.items():
         chosen = query.facets.get(name, ())
-        counts = counted.get(name, {}) | {value: 0 for value in chosen if value not in counted.get(name, {})}
+        counts = dict.fromkeys(chosen, 0) | counted.get(name, {})
         values = (
             FacetValue(value, kind.titles.get(value, value), count, value in chosen) for value, count in counts.items()
         )
         yield FacetCounts(name, kind.label, tuple(sorted(values, key=lambda value: (-value.count, str(value.text)))))
 
 
-def _count(query: Query, facets: QuerySet[Facet], *, without: str = "") -> dict[str, dict[str, int]]:
+def _count(query: Query, facets: QuerySet[Facet], *, without: str = "") -> Counts:
     # Facets are kept of listed assets only: without words and choices, all count.
     if query.text or set(query.facets) - {without}:
         facets = facets.filter(asset__in=_matching(query, without=without).values("pk"))
-    counted: dict[str, dict[str, int]] = {}
+    counted: Counts = {}
     for field, value, count in facets.order_by().values_list("field", "value").annotate(count=Count("pk")):
         counted.setdefault(field, {})[value] = count
     return counted

@@ -24,7 +24,7 @@ WORD = re.compile(r"[^\W_]+")
 CREATE = {
     "sqlite": f"""
         CREATE VIRTUAL TABLE marketplace_words
-        USING fts5({", ".join(PARTS)}, tokenize = "unicode61", prefix = "2 3")
+        USING fts5({", ".join(PARTS)}, tokenize = "unicode61", prefix = "1 2 3")
     """,
     "postgresql": """
         CREATE TABLE marketplace_words (rowid bigint PRIMARY KEY, marketplace_words tsvector NOT NULL);

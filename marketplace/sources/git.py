@@ -7,7 +7,6 @@ connects to those that were checked.
 
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -146,14 +145,15 @@ def _scratch() -> Path:
 
 def _git(place: Remote, arguments: list[str]) -> bytes:
     """What git printed. Its output goes through a file, so that the limit on files holds for it too."""
-    command = ["git", *OPTIONS, *place.options, *arguments]
+    if not shutil.which("git"):
+        raise SourceError(_("The program git is not installed on this machine."))
+    # The limit is set before git starts; all it gets is an argument list.
+    limited = ["sh", "-c", 'ulimit -f "$0" && exec "$@"', str(MAX_PACK // 512)]
+    command = [*limited, "git", *OPTIONS, *place.options, *arguments]
     with tempfile.TemporaryFile(dir=_scratch()) as out, tempfile.TemporaryFile(dir=_scratch()) as said:
-        try:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=said, env=_environment(), start_new_session=True
-            )
-        except FileNotFoundError:
-            raise SourceError(_("The program git is not installed on this machine.")) from None
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=said, env=_environment(), start_new_session=True
+        )
         code = _end_of(process, place)
         out.seek(0)
         said.seek(0)
@@ -163,7 +163,6 @@ def _git(place: Remote, arguments: list[str]) -> bytes:
 
 
 def _end_of(process: subprocess.Popen[bytes], place: Remote) -> int:
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (MAX_PACK, MAX_PACK))
     try:
         return process.wait(TIMEOUT)
     except subprocess.TimeoutExpired:

@@ -201,8 +201,13 @@ NOMAD_TIMEOUT = env.number("NOMAD_TIMEOUT", 10)  # seconds
 SERAI_LOCAL_URL = env.text("SERAI_LOCAL_URL")
 SERAI_LOCAL_TOKEN_FILE = SERAI_DATA / "local" / "token"
 SERAI_LOCAL_DEVICES = env.text("SERAI_LOCAL_DEVICES")
-MLFLOW_URL = env.text("MLFLOW_URL")
+MLFLOW_URL = env.text("MLFLOW_URL").rstrip("/")
 MLFLOW_DATA = SERAI_DATA / "mlflow"
+# Where tasks outside the local datacenter reach it; empty: they are not tracked.
+MLFLOW_PUBLIC_URL = env.text("MLFLOW_PUBLIC_URL").rstrip("/")
+# Of a server elsewhere; our own keeps its password in MLFLOW_DATA.
+MLFLOW_ADMIN_USERNAME = env.text("MLFLOW_ADMIN_USERNAME", "admin")
+MLFLOW_ADMIN_PASSWORD = env.text("MLFLOW_ADMIN_PASSWORD")
 SERAI_SHARED = env.path("SERAI_SHARED", BASE_DIR.parent / "shared")
 UPLOAD_LIMIT_MB = env.number("SERAI_UPLOAD_LIMIT_MB", 512)
 # Hosts of private networks that people may enter all the same (an institute's own Git server), and

@@ -47,9 +47,11 @@ def main() -> None:
         sys.exit(f"uv ended with {error.returncode}")
     report("starting")
     address = urlsplit(os.environ["MLFLOW_URL"])
-    program = ENVIRONMENT / "bin" / "mlflow"
+    # Isolated: this folder's own modules must not stand in the way of MLflow's.
+    python = str(ENVIRONMENT / "bin" / "python")
+    program = [python, "-I", "-u", str(Path(__file__).with_name("become_mlflow.py"))]
     os.chdir(folder)
-    os.execve(program, [str(program), *arguments(folder, address.port or 5000)], environment(folder))
+    os.execve(python, [*program, *arguments(folder, address.port or 5000)], environment(folder))
 
 
 def install(report: Callable[[str, str], None]) -> None:
@@ -103,7 +105,6 @@ def environment(folder: Path) -> dict[str, str]:
     return {
         **kept,
         "PATH": f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}",
-        "PYTHONUNBUFFERED": "1",
         "MALLOC_ARENA_MAX": "2",
         "MLFLOW_AUTH_CONFIG_PATH": str(config),
         "MLFLOW_AUTH_ADMIN_PASSWORD": admin_password(folder),

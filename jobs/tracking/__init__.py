@@ -1,10 +1,21 @@
-"""Tracking of trainings in MLflow."""
+"""Tracking of trainings in MLflow: accounts, what a task gets, runs. MLflow down stops nothing."""
 
-from collections.abc import Mapping
+from jobs.tracking.accounts import ensure_project, ensure_waiting
+from jobs.tracking.client import TrackingRefused, TrackingUnavailable
+from jobs.tracking.runs import Point, Run, metric_history, run, runs_of, search_runs
+from jobs.tracking.task import environment, prepare
 
-from jobs.models import Deployment
-
-
-def environment(deployment: Deployment) -> tuple[Mapping[str, str], Mapping[str, str]]:  # noqa: ARG001 see below
-    """What a task needs to log its runs: plain variables, and secret ones. Empty where nothing tracks."""
-    return {}, {}
+__all__ = [
+    "Point",
+    "Run",
+    "TrackingRefused",
+    "TrackingUnavailable",
+    "ensure_project",
+    "ensure_waiting",
+    "environment",
+    "metric_history",
+    "prepare",
+    "run",
+    "runs_of",
+    "search_runs",
+]

@@ -8,6 +8,8 @@ from typing import Literal
 import httpx
 from django.conf import settings
 
+from jobs.tracking.client import client
+
 State = Literal["installing", "starting", "up", "down"]
 
 
@@ -20,7 +22,7 @@ class Status:
 def status() -> Status:
     """One quick question to the server; what its start last wrote of itself, if it does not answer."""
     try:
-        answer = httpx.get(f"{settings.MLFLOW_URL}/health", timeout=1, trust_env=False)
+        answer = client().get(f"{settings.MLFLOW_URL}/health", timeout=1)
         if answer.status_code == httpx.codes.OK:
             return Status("up")
     except httpx.HTTPError:

@@ -1,0 +1,113 @@
+"""Over a real server. A client logs as a training does: by the variables that its task gets."""
+
+import os
+import subprocess
+import uuid
+
+import pytest
+
+from accounts.models import Project, create_person
+from dashboard.stack.mlflow import ENVIRONMENT
+from jobs import tracking
+from jobs.models import TrackingAccount
+from jobs.tracking.accounts import login_of
+from jobs.tracking.client import Login, administrator, call
+from jobs.tracking.server import status
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("mlflow"), pytest.mark.timeout(300)]
+
+TRAIN = """
+import mlflow, os
+mlflow.set_experiment(os.environ["MLFLOW_EXPERIMENT_NAME"])
+with mlflow.start_run(run_name="first"):
+    mlflow.log_param("epochs", 3)
+    for step in range(3):
+        mlflow.log_metric("loss", 1 / (step + 1), step=step)
+    mlflow.log_text("seven", "answer.txt")
+"""
+
+
+@pytest.fixture
+def somebody(db) -> Project:
+    """A project that this server has not seen: it outlives each test's database."""
+    return create_person(f"person-{uuid.uuid4().hex[:8]}").personal_project
+
+
+def train(deployment) -> None:
+    tracking.prepare(deployment)
+    plain, secret = tracking.environment(deployment)
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **plain, **secret}
+    subprocess.run([ENVIRONMENT / "bin" / "python", "-c", TRAIN], env=environment, check=True, cwd="/", timeout=120)
+
+
+def test_the_server_is_up():
+    assert status().state == "up"
+
+
+def test_a_training_is_tracked_with_its_deployment(somebody, here, training_in):
+    training, other = training_in(somebody, here), training_in(somebody, here)
+    train(training)
+    [run] = tracking.runs_of(training)
+    assert (run.name, run.status, run.params) == ("first", "FINISHED", {"epochs": "3"})
+    assert run.metrics == {"loss": pytest.approx(1 / 3)}
+    assert run.deployment_id == str(training.pk)
+    assert run.started <= run.ended
+    assert tracking.runs_of(other) == []
+    assert tracking.search_runs(somebody) == [run]
+    assert tracking.run(somebody, run.id) == run
+    history = tracking.metric_history(somebody, run.id, "loss")
+    assert [(point.step, point.value) for point in history] == [(0, 1), (1, 0.5), (2, pytest.approx(1 / 3))]
+
+
+def test_ensuring_a_project_twice_changes_nothing(somebody):
+    first = tracking.ensure_project(somebody)
+    assert tracking.ensure_project(somebody).experiment_id == first.experiment_id
+    assert TrackingAccount.objects.count() == 1
+
+
+def test_another_project_sees_none_of_it(somebody, eve):
+    ours, hers = tracking.ensure_project(somebody), tracking.ensure_project(eve.personal_project)
+    with pytest.raises(tracking.TrackingRefused):
+        call(login_of(hers), "GET", "2.0/mlflow/experiments/get", experiment_id=ours.experiment_id)
+    found = call(login_of(hers), "POST", "2.0/mlflow/experiments/search", max_results=100)
+    assert {experiment["experiment_id"] for experiment in found.get("experiments", [])} <= {hers.experiment_id}
+
+
+def test_nobody_without_a_login_gets_in(somebody):
+    account = tracking.ensure_project(somebody)
+    with pytest.raises(tracking.TrackingRefused):
+        call(Login(account.username, "guessed it"), "GET", "2.0/mlflow/experiments/get", experiment_id="0")
+
+
+def test_an_experiment_that_somebody_made_under_our_name_is_not_taken_for_ours(somebody, eve):
+    hers = tracking.ensure_project(eve.personal_project)
+    trap = call(login_of(hers), "POST", "2.0/mlflow/experiments/create", name=somebody.slug)
+    ours = tracking.ensure_project(somebody)
+    assert ours.experiment_id != trap["experiment_id"]
+    assert ours.experiment == f"{somebody.slug}-2"
+
+
+def test_a_deleted_experiment_comes_back_with_the_next_training(somebody):
+    account = tracking.ensure_project(somebody)
+    call(login_of(account), "POST", "2.0/mlflow/experiments/delete", experiment_id=account.experiment_id)
+    assert tracking.ensure_project(somebody).experiment_id == account.experiment_id
+    found = call(administrator(), "GET", "2.0/mlflow/experiments/get", experiment_id=account.experiment_id)
+    assert found["experiment"]["lifecycle_stage"] == "active"
+
+
+def test_an_account_that_mlflow_lost_is_made_again(somebody):
+    account = tracking.ensure_project(somebody)
+    call(administrator(), "DELETE", "2.0/mlflow/users/delete", username=account.username)
+    again = tracking.ensure_project(somebody)
+    assert call(login_of(again), "GET", "2.0/mlflow/experiments/get", experiment_id=again.experiment_id)
+
+
+def test_accounts_written_down_while_it_was_away_are_made_later(somebody, settings, here, training_in):
+    address, settings.MLFLOW_URL = settings.MLFLOW_URL, "http://127.0.0.1:9"
+    tracking.environment(training_in(somebody, here))  # its task is told the account
+    settings.MLFLOW_URL = address
+    assert tracking.search_runs(somebody) == []
+    tracking.ensure_waiting()
+    account = TrackingAccount.objects.get(project=somebody)
+    assert account.experiment == somebody.slug
+    assert tracking.search_runs(somebody) == []

@@ -36,9 +36,9 @@ SEARCHES = {
     "two words": "q=seed classif",
     "one letter": "q=s",
     "no hit": "q=zzzz",
-    "one facet": "library=PyTorch",
-    "three facets": "library=PyTorch&task=Classification&data=Image",
-    "word and facets": "q=coral&library=PyTorch&library=Keras&task=Classification",
+    "one facet": "libraries=PyTorch",
+    "three facets": "libraries=PyTorch&tasks=Classification&data-type=Image",
+    "word and facets": "q=coral&libraries=PyTorch&libraries=Keras&tasks=Classification",
     "newest": "sort=newest",
     "last page": "page=9999",
 }

@@ -24,6 +24,8 @@ __all__ = ["PAGE_SIZE", "FacetCounts", "FacetValue", "Page", "Query", "Sort", "f
 # Long texts that no list shows.
 UNSHOWN = ("description", "api_document", "report")
 
+SHOWN = 8  # values of a facet that stand on the page at once
+
 Counts = dict[str, dict[str, int]]  # facet → value → how many
 
 
@@ -42,6 +44,15 @@ class FacetCounts:
     name: str
     label: str | Promise
     values: tuple[FacetValue, ...]
+
+    @property
+    def shown(self) -> tuple[FacetValue, ...]:
+        """The frequent ones and whatever is chosen; ``more`` are the rest."""
+        return tuple(value for place, value in enumerate(self.values) if place < SHOWN or value.chosen)
+
+    @property
+    def more(self) -> tuple[FacetValue, ...]:
+        return tuple(value for value in self.values if value not in self.shown)
 
 
 @dataclass(frozen=True)

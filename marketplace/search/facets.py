@@ -26,10 +26,10 @@ def _labels(choices: Iterable[tuple[str, str | Promise]]) -> dict[str, str | Pro
 
 FACETS: dict[str, FacetKind] = {
     "kind": FacetKind(_("Kind"), lambda asset: [asset.kind], _labels(Kind.choices)),
-    "task": FacetKind(_("Tasks"), lambda asset: asset.tasks, {}),
-    "data": FacetKind(_("Data types"), lambda asset: asset.data_types, {}),
-    "library": FacetKind(_("Libraries"), lambda asset: asset.libraries, {}),
-    "category": FacetKind(
+    "tasks": FacetKind(_("Tasks"), lambda asset: asset.tasks, {}),
+    "data-type": FacetKind(_("Data types"), lambda asset: asset.data_types, {}),
+    "libraries": FacetKind(_("Libraries"), lambda asset: asset.libraries, {}),
+    "categories": FacetKind(
         _("What it offers"),
         lambda asset: asset.categories,
         {
@@ -41,7 +41,7 @@ FACETS: dict[str, FacetKind] = {
     ),
     "runs": FacetKind(_("Runs"), lambda asset: asset.runtimes, RUNTIMES),
     "licence": FacetKind(_("Licence"), lambda asset: [asset.licence] if asset.licence else [], {}),
-    "tag": FacetKind(_("Tags"), lambda asset: asset.tags, {}),
+    "tags": FacetKind(_("Tags"), lambda asset: asset.tags, {}),
     "condition": FacetKind(_("Condition"), lambda asset: [asset.condition], _labels(Condition.choices)),
 }
 

@@ -75,23 +75,23 @@ def test_signs_alone_find_nothing():
 
 @pytest.mark.usefixtures("catalog")
 def test_values_of_one_facet_add_up_and_facets_narrow():
-    assert found("library=Keras&library=Other") == ["corals", "jupyter", "seeds"]
-    assert found("library=Keras&kind=tool") == []
-    assert found("library=Keras&q=botany") == ["seeds"]
+    assert found("libraries=Keras&libraries=Other") == ["corals", "jupyter", "seeds"]
+    assert found("libraries=Keras&kind=tool") == []
+    assert found("libraries=Keras&q=botany") == ["seeds"]
 
 
 @pytest.mark.usefixtures("catalog")
 def test_a_facet_counts_with_all_others_applied_but_not_itself():
-    assert counts("", "library") == {"Keras": 2, "PyTorch": 1, "Other": 1}
-    assert counts("library=PyTorch", "library") == {"Keras": 2, "PyTorch": 1, "Other": 1}
-    assert counts("library=PyTorch", "tag") == {}
-    assert counts("kind=tool", "library") == {"Other": 1}
-    assert counts("q=botany", "library") == {"Keras": 1}
+    assert counts("", "libraries") == {"Keras": 2, "PyTorch": 1, "Other": 1}
+    assert counts("libraries=PyTorch", "libraries") == {"Keras": 2, "PyTorch": 1, "Other": 1}
+    assert counts("libraries=PyTorch", "tags") == {}
+    assert counts("kind=tool", "libraries") == {"Other": 1}
+    assert counts("q=botany", "libraries") == {"Keras": 1}
 
 
 @pytest.mark.usefixtures("catalog")
 def test_a_chosen_value_stays_to_be_taken_back_though_nothing_has_it():
-    assert counts("kind=tool&library=Keras", "library") == {"Other": 1, "Keras": 0}
+    assert counts("kind=tool&libraries=Keras", "libraries") == {"Other": 1, "Keras": 0}
 
 
 @pytest.mark.usefixtures("catalog")
@@ -120,7 +120,7 @@ def test_pages_are_cut_and_a_page_too_far_is_the_last(make_asset):
 
 
 @pytest.mark.parametrize(
-    "address", ["page=-1", "page=x", "page=٣", "page=" + "9" * 500, "sort=up", "q=%00", "nonsense=1", "tag="]
+    "address", ["page=-1", "page=x", "page=٣", "page=" + "9" * 500, "sort=up", "q=%00", "nonsense=1", "tags="]
 )
 def test_an_odd_address_is_read_as_far_as_it_goes(db, address):
     assert search.find(Query.from_params(QueryDict(address))).count == 0
@@ -133,7 +133,7 @@ def test_what_changes_is_found_by_its_new_words_only():
     asset.save()
     assert found("q=sponge") == ["corals"]
     assert found("q=coral segmentation") == []
-    assert counts("", "library") == {"Keras": 1, "Other": 1, "JAX": 1}
+    assert counts("", "libraries") == {"Keras": 1, "Other": 1, "JAX": 1}
     asset.delete()
     assert found("q=sponge") == []
 
@@ -143,7 +143,7 @@ def test_a_list_page_takes_few_queries(django_assert_max_num_queries):
     with django_assert_max_num_queries(3):
         found("")
     with django_assert_max_num_queries(5):
-        found("q=seed&library=Keras&kind=module")
+        found("q=seed&libraries=Keras&kind=module")
 
 
 @pytest.mark.usefixtures("catalog")

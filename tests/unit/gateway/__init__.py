@@ -21,6 +21,7 @@ class Echo(BaseHTTPRequestHandler):
     """An endpoint that tells what it was asked, and misbehaves on request."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]

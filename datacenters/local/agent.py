@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -74,8 +75,9 @@ class Agent:
 
     def save_namespace(self, given: Document) -> None:
         name = given.get("Name")
-        if not isinstance(name, str) or not name:
-            raise Refused(500, f'invalid name "{name or ""}". Must match regex ^[a-zA-Z0-9-]{{1,128}}$')
+        if not isinstance(name, str) or not re.fullmatch(r"[a-zA-Z0-9-]{1,128}", name):
+            wrong = f'invalid name "{name or ""}". Must match regex ^[a-zA-Z0-9-]{{1,128}}$'
+            raise Refused(500, f'Invalid namespace "{name or ""}": {faults_text([wrong])}')
         empty = {
             "Capabilities": None,
             "ConsulConfiguration": None,
@@ -114,7 +116,8 @@ class Agent:
         if found := faults(job):
             raise Refused(500, faults_text(found))
         if job["Namespace"] not in self.state.documents["Namespace"]:
-            raise Refused(500, f'job "{job["ID"]}" is in nonexistent namespace "{job["Namespace"]}"')
+            unknown = f'job "{job["ID"]}" is in nonexistent namespace "{job["Namespace"]}"'
+            raise Refused(500, faults_text([unknown]))
         return job
 
     def register(self, given: Any, namespace: str) -> Document:
@@ -140,7 +143,7 @@ class Agent:
         evaluation = self._evaluation(job, "job-deregister")
         gone = Change("Job", job, "JobDeregistered", gone=purge)
         self.state.commit(gone, Change("Evaluation", evaluation, "JobDeregistered"))
-        self._cancel_blocked(key)
+        self._cancel_blocked(key, f'evaluation "{evaluation["ID"]}" successful')
         self._process(job, evaluation)
         if purge:
             self._purge(key)
@@ -220,7 +223,7 @@ class Agent:
         if evaluation["Status"] == "blocked":
             evaluation["FailedTGAllocs"] = failed
             return
-        self._cancel_blocked(key)
+        self._cancel_blocked(key, "canceled after more recent eval was processed")
         blocked = self._evaluation(
             job,
             "queued-allocs",
@@ -232,10 +235,10 @@ class Agent:
         self.state.commit(Change("Evaluation", blocked, "EvaluationUpdated"))
         self._complete(job, evaluation, {group: 1}, BlockedEval=blocked["ID"], FailedTGAllocs=failed)
 
-    def _cancel_blocked(self, key: JobKey) -> None:
+    def _cancel_blocked(self, key: JobKey, why: str) -> None:
         for old in self.state.evaluations(key):
             if old["Status"] == "blocked":
-                old.update(Status="canceled", StatusDescription="canceled after more recent eval was processed")
+                old.update(Status="canceled", StatusDescription=why)
                 self.state.commit(Change("Evaluation", old, "EvaluationUpdated"))
 
     def retry_blocked(self) -> None:
@@ -385,10 +388,10 @@ def _spec(job: Document) -> Document:
 
 
 def job_status(job: Document, state: State) -> str:
-    """Nomad's own, which says little: running while an allocation lives, dead when all is over."""
+    """Nomad's own, which says little: running while an allocation is wanted, dead when none is or all are over."""
     key = (job["Namespace"], job["ID"])
     allocations = state.allocations(key)
-    if any(not is_over(document) for document in allocations):
+    if any(document["DesiredStatus"] == "run" and not is_over(document) for document in allocations):
         return "running"
     if job["Stop"] or allocations:
         return "dead"

@@ -105,7 +105,8 @@ class AllocationRunner:
         chosen = [one for one in self.tasks.values() if one.running and task in ("", one.name)]
         if not chosen:
             raise NotStarted("Task not running")
-        await asyncio.gather(*(one.restart() for one in chosen))
+        whole = "task" if task else "running tasks"
+        await asyncio.gather(*(one.restart(f"User requested {whole} to restart") for one in chosen))
 
     # -- folders
 

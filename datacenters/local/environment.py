@@ -1,5 +1,6 @@
 """What a task finds around itself: folders, NOMAD_* variables, a clean environment."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from .state import Document
 from .values import interpolate
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-SECOND = 1_000_000_000
+# What fetching packages may need of the agent's own environment: certificates, proxies, uv's settings.
+HANDED_DOWN = re.compile(r"SSL_CERT_(FILE|DIR)|(?i:(http|https|all|no)_proxy)|UV_\w+")
 
 
 @dataclass(frozen=True)
@@ -31,28 +33,30 @@ class Folders:
 
 
 def _variable(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]", "_", name)
+    return name.replace("-", "_")
 
 
 def task_environment(
     job: Document, task: Document, allocation: Document, folders: Folders, node: Mapping[str, str]
 ) -> dict[str, str]:
-    """Everything but the task's own Env and templates."""
+    """Everything but what templates add."""
     own = folders.task(task["Name"])
     clean = {"PATH": PATH, "HOME": str(own / "local"), "LANG": "C.UTF-8", "TMPDIR": str(own / "tmp")}
-    places = {
+    nomad = {
         "NOMAD_ALLOC_DIR": str(folders.shared),
         "NOMAD_TASK_DIR": str(own / "local"),
         "NOMAD_SECRETS_DIR": str(own / "secrets"),
-    }
-    return {
-        **clean,
-        **places,
         **_names(job, task, allocation, node),
         **_limits(allocation["AllocatedResources"]["Tasks"][task["Name"]]),
-        **_meta(job, job["TaskGroups"][0], task),
         **_ports(allocation["AllocatedResources"]["Shared"]["Ports"] or []),
     }
+    # In Nomad's order: meta may name the node and NOMAD_*, Env may name meta too, but neither another of its kind.
+    nomad |= _interpolated(_meta(job, job["TaskGroups"][0], task), {**node, **nomad})
+    return clean | nomad | _interpolated(task["Env"] or {}, {**node, **nomad, **(task["Env"] or {})})
+
+
+def _interpolated(values: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    return {name: interpolate(value, known) for name, value in values.items()}
 
 
 def _names(job: Document, task: Document, allocation: Document, node: Mapping[str, str]) -> dict[str, str]:
@@ -91,14 +95,14 @@ def _meta(*levels: Document) -> dict[str, str]:
 
 
 def _ports(ports: list[Document]) -> dict[str, str]:
-    found = {}
+    """As Nomad names them: some with the label as written, some with underscores for its hyphens."""
+    found: dict[str, str] = {}
     for port in ports:
-        label, ip, value = _variable(port["Label"]), port["HostIP"], str(port["Value"])
+        label, ip, value = port["Label"], port["HostIP"], str(port["Value"])
+        clean, address = _variable(label), f"{ip}:{value}"
+        found |= {f"NOMAD_IP_{clean}": ip, f"NOMAD_PORT_{clean}": value, f"NOMAD_ADDR_{clean}": address}
+        found |= {f"NOMAD_HOST_IP_{label}": ip, f"NOMAD_HOST_PORT_{clean}": value, f"NOMAD_HOST_ADDR_{label}": address}
         found[f"NOMAD_ALLOC_PORT_{label}"] = value
-        for kind in ("", "HOST_"):
-            found[f"NOMAD_{kind}IP_{label}"] = ip
-            found[f"NOMAD_{kind}PORT_{label}"] = value
-            found[f"NOMAD_{kind}ADDR_{label}"] = f"{ip}:{value}"
     return found
 
 
@@ -108,16 +112,11 @@ def device_environment(given: Document) -> dict[str, str]:
     return {"NVIDIA_VISIBLE_DEVICES": ",".join(ids)} if ids else {}
 
 
-def with_own(base: Mapping[str, str], own: Mapping[str, str] | None, node: Mapping[str, str]) -> dict[str, str]:
-    """The task's Env put over the rest; each value may name what is there before it."""
-    known = interpolation(base, node)
-    return {**base, **{_name(key): interpolate(value, known) for key, value in (own or {}).items()}}
+def operator_environment() -> dict[str, str]:
+    """What an operator task gets of the agent's own environment."""
+    return {name: value for name, value in os.environ.items() if HANDED_DOWN.fullmatch(name)}
 
 
-def _name(key: str) -> str:
-    return re.sub(r"[\0=]", "_", key)
-
-
-def interpolation(env: Mapping[str, str], node: Mapping[str, str]) -> dict[str, str]:
-    """What ``${…}`` may name: variables by name or as ``env.NAME``, and the node's facts."""
+def config_values(env: Mapping[str, str], node: Mapping[str, str]) -> dict[str, str]:
+    """What ``${…}`` may name in a task's Config: variables by name or as ``env.NAME``, and the node's facts."""
     return {**node, **env, **{f"env.{name}": value for name, value in env.items()}}

@@ -5,6 +5,7 @@ The usual servers cost as much memory as the whole agent may have; this one need
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import h11
+
+log = logging.getLogger("serai.local")
 
 BODY_LIMIT = 8 * 1024 * 1024
 TEXT = "text/plain; charset=utf-8"
@@ -101,7 +104,7 @@ class Connection:
 
     async def stream(self, stream: Stream) -> None:
         """Send pieces as they come; a client that went away is noticed by its end of input."""
-        head = h11.Response(status_code=200, headers=[("Content-Type", stream.content_type)])
+        head = h11.Response(status_code=200, headers=[("Content-Type", stream.content_type), ("Connection", "close")])
         sending = asyncio.ensure_future(self._pieces(head, stream))
         leaving = asyncio.ensure_future(self.reader.read(1))
         await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -128,10 +131,19 @@ def _request(head: h11.Request, body: bytes) -> Request:
     )
 
 
+async def _answered(request: Request, handler: Handler) -> Response | Stream:
+    """A fault of ours must reach the log, and the client must hear of it."""
+    try:
+        return await handler(request)
+    except Exception:
+        log.exception("%s /%s", request.method, "/".join(request.segments))
+        return text("The local datacenter has a fault; its log says more.", 500)
+
+
 async def converse(connection: Connection, handler: Handler) -> None:
     """Answer one client until it leaves, or after a stream."""
     while (request := await connection.request()) is not None:
-        response = await handler(request)
+        response = await _answered(request, handler)
         if isinstance(response, Stream):
             async with aclosing(response.pieces):
                 await connection.stream(response)

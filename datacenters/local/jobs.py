@@ -94,11 +94,13 @@ def _kind(value: Any) -> str:
 
 
 def _list(given: Any, defaults: Document, where: str) -> list[Document] | None:
-    if not given:
-        return None
-    if not isinstance(given, list):
+    return [_take(item, defaults, where) for item in _array(given, where)] or None
+
+
+def _array(given: Any, where: str) -> list[Any]:
+    if given is not None and not isinstance(given, list):
         raise Refused(400, f"json: cannot unmarshal {_kind(given)} into Go struct field {where} of type array")
-    return [_take(item, defaults, where) for item in given]
+    return given or []
 
 
 def _texts(given: Any, where: str) -> dict[str, str] | None:
@@ -120,8 +122,7 @@ def filled(given: Any, region: str) -> Document:
     job["Name"] = job["Name"] or job["ID"]
     job["Meta"] = _texts(job["Meta"], "Job.Meta")
     job["Constraints"] = _list(job["Constraints"], CONSTRAINT, "Job.Constraints")
-    groups = job["TaskGroups"] if isinstance(job["TaskGroups"], list) else []
-    job["TaskGroups"] = [_filled_group(group, job["Type"]) for group in groups]
+    job["TaskGroups"] = [_filled_group(group, job["Type"]) for group in _array(job["TaskGroups"], "Job.TaskGroups")]
     return job
 
 
@@ -133,8 +134,7 @@ def _filled_group(given: Any, kind: str) -> Document:
     group["Networks"] = _filled_networks(group["Networks"])
     group["RestartPolicy"] = _take(group["RestartPolicy"] or {}, RESTART.get(kind, RESTART["service"]), "RestartPolicy")
     group["ReschedulePolicy"] = _take(group["ReschedulePolicy"] or {}, NO_RESCHEDULE, "ReschedulePolicy")
-    tasks = group["Tasks"] if isinstance(group["Tasks"], list) else []
-    group["Tasks"] = [_filled_task(task, group) for task in tasks]
+    group["Tasks"] = [_filled_task(task, group) for task in _array(group["Tasks"], "TaskGroup.Tasks")]
     return group
 
 
@@ -186,7 +186,7 @@ def _job_faults(job: Document) -> Iterator[str]:
     if job["Type"] not in RESTART:
         yield f'Invalid job type: "{job["Type"]}" (the local datacenter runs service and batch jobs)'
     if not 1 <= job["Priority"] <= 100:
-        yield "Job priority must be between [1, 100]"
+        yield "job priority must be between [1, 100]"
     if not job["Datacenters"] or not all(isinstance(name, str) for name in job["Datacenters"]):
         yield "Missing job datacenters"
     for member in UNSUPPORTED_JOB:
@@ -213,7 +213,7 @@ def _group_faults(group: Document) -> Iterator[str]:
     if policy["Attempts"] or policy["Unlimited"]:
         yield "The local datacenter has one node and reschedules nothing: ReschedulePolicy.Attempts must be 0"
     if not group["Tasks"]:
-        yield f"Missing tasks for task group {group['Name']}"
+        yield "Missing tasks for task group"
         return
     yield from _network_faults(group["Networks"] or [])
     yield from _tasks_faults(group)
@@ -233,10 +233,10 @@ def _tasks_faults(group: Document) -> Iterator[str]:
     tasks = group["Tasks"]
     names = [task["Name"] for task in tasks]
     if all(task["Lifecycle"] for task in tasks):
-        yield "Task group must have at least one main task"
+        yield f"Task group {group['Name']} must have at least one main task"
     for task in tasks:
         if names.count(task["Name"]) > 1 and task is tasks[names.index(task["Name"])]:
-            yield f"Task {task['Name']} defined more than once"
+            yield f"Task {names.index(task['Name']) + 1} ('{task['Name']}') is defined more than once"
         where = f"Task {task['Name']} validation failed: "
         yield from (where + fault for fault in (*_task_faults(task), *_constraint_faults(task["Constraints"])))
     logs = sum(task["LogConfig"]["MaxFiles"] * task["LogConfig"]["MaxFileSizeMB"] for task in tasks)
@@ -255,7 +255,7 @@ def _task_faults(task: Document) -> Iterator[str]:
     if task["KillTimeout"] < 0:
         yield "KillTimeout must be a positive value"
     if task["Lifecycle"] and task["Lifecycle"]["Hook"] not in HOOKS:
-        yield f"Invalid lifecycle hook: {task['Lifecycle']['Hook']}"
+        yield f"Lifecycle validation failed: invalid hook: {task['Lifecycle']['Hook']}"
     for member in UNSUPPORTED_TASK:
         if task[member]:
             yield f"{member} is not supported by the local datacenter"
@@ -283,9 +283,11 @@ def _resource_faults(resources: Document) -> Iterator[str]:
 
 def _template_faults(template: Document) -> Iterator[str]:
     if not template["EmbeddedTmpl"]:
-        yield "Template needs EmbeddedTmpl: the local datacenter reads no SourcePath"
+        yield "Must have an embedded template: the local datacenter reads no source path"
     if not template["DestPath"]:
         yield "Must specify a destination for the template"
+    elif ".." in template["DestPath"].split("/"):
+        yield "destination escapes allocation directory"
     if not re.fullmatch(r"0?[0-7]{3}", template["Perms"]):
         yield f"Failed to parse {template['Perms']} as octal"
     try:

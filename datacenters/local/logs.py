@@ -1,11 +1,17 @@
 """Reading a task's output: numbered files as one text, from an offset on, following if asked to."""
 
 import asyncio
+import json
+import time
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 
 BLOCK = 65_536
 POLL = 0.2  # seconds
+HEARTBEAT = 1.0
 
 
 def log_files(folder: Path, name: str) -> list[tuple[int, Path]]:
@@ -44,16 +50,48 @@ def read(folder: Path, name: str, at: tuple[int, int]) -> tuple[bytes, tuple[int
     return b"", at
 
 
-async def follow(
-    folder: Path, name: str, at: tuple[int, int], *, ended: Callable[[], bool], forever: bool
-) -> AsyncGenerator[bytes, None]:
+@dataclass(frozen=True)
+class Reading:
+    """One reader of one stream of a task."""
+
+    folder: Path
+    name: str
+    at: tuple[int, int]
+    ended: Callable[[], bool]  # whether the task is over
+    follow: bool
+
+
+Piece = tuple[bytes, tuple[int, int]]  # with the place behind it; empty: nothing came for a while
+
+
+async def pieces(reading: Reading) -> AsyncGenerator[Piece, None]:
     """All there is; then, if asked to, all that comes until the task has ended."""
+    at = reading.at
     while True:
-        over = not forever or ended()  # asked before the read: what it wrote last must not be missed
-        data, at = read(folder, name, at)
-        if data:
-            yield data
-        elif over:
+        over = not reading.follow or reading.ended()  # asked before we read: its last words must not be missed
+        data, at = read(reading.folder, reading.name, at)
+        if over and not data:
             return
-        else:
+        yield data, at
+        if not data:
             await asyncio.sleep(POLL)
+
+
+async def plain(reading: Reading) -> AsyncGenerator[bytes, None]:
+    async with aclosing(pieces(reading)) as found:
+        async for data, _ in found:
+            if data:
+                yield data
+
+
+async def framed(reading: Reading) -> AsyncGenerator[bytes, None]:
+    """JSON objects, one a piece, and an empty one in each second of silence."""
+    told = time.monotonic()
+    async with aclosing(pieces(reading)) as found:
+        async for data, (number, place) in found:
+            if data:
+                file = f"alloc/logs/{reading.name}.{number}"
+                frame = {"Data": b64encode(data).decode(), "File": file, "Offset": place}
+            if data or time.monotonic() - told >= HEARTBEAT:
+                told = time.monotonic()
+                yield json.dumps(frame if data else {}).encode()

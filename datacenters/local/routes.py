@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import json
 import re
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from . import logs
 from .agent import Agent, job_status, job_summary
 from .allocations import folders_of
 from .errors import Refused
+from .filters import matcher
 from .http import Request, Response, Stream, answer, text
 from .node import FULL_VERSION, VERSION, VERSION_METADATA
 from .state import Document, EventPart, JobKey
@@ -117,7 +119,7 @@ class Routes:
 
     async def save_namespace(self, request: Request) -> Answer:
         self.agent.save_namespace(_body(request))
-        return self._answer(None)
+        return Response()
 
     # -- jobs
 
@@ -137,7 +139,7 @@ class Routes:
         return self._answer(self._evaluated(evaluation, Warnings=""))
 
     def _evaluated(self, evaluation: Document | None, **more: Any) -> Document:
-        index = evaluation["JobModifyIndex"] if evaluation else self.state.index
+        index = evaluation["JobModifyIndex"] if evaluation else 0
         created = evaluation["CreateIndex"] if evaluation else 0
         identity = {"EvalCreateIndex": created, "EvalID": evaluation["ID"] if evaluation else ""}
         common = {"Index": index, "JobModifyIndex": index, "KnownLeader": False, "LastContact": 0, "NextToken": ""}
@@ -187,7 +189,8 @@ class Routes:
     async def allocations(self, request: Request) -> Answer:
         await self._wait(request)
         found = [document for document in self.state.allocations() if self._seen(request, document)]
-        found = [document for document in found if document["ID"].startswith(request.ask("prefix"))]
+        wanted = matcher(request.ask("filter"))
+        found = [one for one in found if one["ID"].startswith(request.ask("prefix")) and wanted(one)]
         states = request.ask("task_states", "true") != "false"
         return self._answer([_short(one, states=states, resources=request.flag("resources")) for one in found])
 
@@ -198,21 +201,22 @@ class Routes:
 
     async def evaluations(self, request: Request) -> Answer:
         await self._wait(request)
-        return self._answer([one for one in self.state.evaluations() if self._seen(request, one)])
+        wanted = matcher(request.ask("filter"))
+        return self._answer([one for one in self.state.evaluations() if self._seen(request, one) and wanted(one)])
 
     async def restart(self, request: Request, allocation_id: str) -> Answer:
         document = self._allocation(request, allocation_id, f'Unknown allocation "{allocation_id}"')
         task = str(_body(request).get("TaskName") or "") if request.body else ""
         runner = self.agent.runners.get(allocation_id)
         if task and task not in document["TaskStates"]:
-            raise Refused(500, "Could not find task runner")
+            raise Refused(500, f"Could not find task runner for task: {task}")
         if runner is None:
-            raise Refused(500, "restart of an alloc that should not run")
+            raise Refused(500, "Task not running")
         try:
             await runner.restart(task)
         except NotStarted as error:
             raise Refused(500, str(error)) from error
-        return self._answer({"Index": self.state.index})
+        return self._answer({"Index": 0})
 
     async def stats(self, request: Request, allocation_id: str) -> Answer:
         document = self._allocation(request, allocation_id, f'Unknown allocation "{allocation_id}"')
@@ -221,8 +225,9 @@ class Routes:
         usages = {name: meter.usage(allocation_id, name) for name in running}
         return self._answer(
             {
-                "ResourceUsage": total(list(usages.values())),
-                "Tasks": {name: {"Pids": None, "ResourceUsage": usage} for name, usage in usages.items()},
+                "ResourceUsage": total([usage["ResourceUsage"] for usage in usages.values()]),
+                "Tasks": usages,
+                "Timestamp": time.time_ns(),
             }
         )
 
@@ -235,10 +240,10 @@ class Routes:
         if not offset.isdigit():
             raise Refused(400, f'error parsing offset: strconv.ParseInt: parsing "{offset}": invalid syntax')
         at = logs.start(folder, name, int(offset), request.ask("origin", "start"))
-        pieces = logs.follow(
-            folder, name, at, ended=lambda: bool(state["State"] == "dead"), forever=request.flag("follow")
-        )
-        return Stream(pieces, "text/plain; charset=utf-8")
+        reading = logs.Reading(folder, name, at, lambda: bool(state["State"] == "dead"), request.flag("follow"))
+        if request.flag("plain"):
+            return Stream(logs.plain(reading), "text/plain; charset=utf-8")
+        return Stream(logs.framed(reading))
 
     # -- events
 
@@ -295,17 +300,9 @@ class Routes:
         return self._answer([stub])
 
     async def node(self, _: Request, node_id: str) -> Answer:
-        self._check_node(node_id)
-        return self._answer(self.agent.node)
-
-    async def node_allocations(self, _: Request, node_id: str) -> Answer:
-        self._check_node(node_id)
-        found = self.state.allocations()
-        return self._answer([{**one, "Job": self.state.runs[one["ID"]].job} for one in found])
-
-    def _check_node(self, node_id: str) -> None:
         if node_id != self.agent.node["ID"]:
             raise Refused(404, "node not found")
+        return self._answer(self.agent.node)
 
 
 # A job's id may hold slashes (quoted or not), so may a variable's path: "*" takes all that is left.
@@ -333,7 +330,6 @@ TABLE = {
     ("GET", "var/*"): "variable",
     ("GET", "nodes"): "nodes",
     ("GET", "node/:id"): "node",
-    ("GET", "node/:id/allocations"): "node_allocations",
 }
 JOB_STUB = (
     "CreateIndex", "Datacenters", "ID", "JobModifyIndex", "ModifyIndex", "Multiregion", "Name", "Namespace",

@@ -75,7 +75,7 @@ def place(
     except Filtered as reason:
         return NoPlace(metrics(node, NodesFiltered=1, ConstraintFiltered={str(reason): 1}))
     except Exhausted as reason:
-        asked = {task["Name"]: _exhausted(task) for task in group["Tasks"]}
+        asked = {task["Name"]: _exhausted(task, str(reason)) for task in group["Tasks"]}
         found = {"NodesExhausted": 1, "DimensionExhausted": {str(reason): 1}, "ResourcesExhausted": asked}
         return NoPlace(metrics(node, **found))
     return Placement(resources, metrics(node))
@@ -86,17 +86,12 @@ def _glob(name: str) -> str:
     return name.replace("[", "[[]").replace("?", "[?]")
 
 
-def _exhausted(task: Document) -> Document:
-    resources = task["Resources"]
-    shown = {"CPU": resources["CPU"], "Cores": 0, "Devices": None, "DiskMB": 0, "IOPS": 0}
-    return {
-        **shown,
-        "MemoryMB": resources["MemoryMB"],
-        "MemoryMaxMB": 0,
-        "NUMA": None,
-        "Networks": None,
-        "SecretsMB": 0,
-    }
+def _exhausted(task: Document, dimension: str) -> Document:
+    """What the task asked for of that which ran out; Nomad tells it for cpu and memory only."""
+    told = {"cpu": "CPU", "memory": "MemoryMB"}.get(dimension)
+    zeros = dict.fromkeys(("CPU", "Cores", "DiskMB", "IOPS", "MemoryMB", "MemoryMaxMB", "SecretsMB"), 0)
+    asked = {told: task["Resources"][told]} if told else {}
+    return {**zeros, "Devices": None, "NUMA": None, "Networks": None, **asked}
 
 
 def metrics(node: Document | None, **found: Any) -> Document:
@@ -134,7 +129,7 @@ def _check_filters(job: Document, group: Document, node: Document) -> None:
     for constraint in (one for some in constraints for one in some or []):
         left, right = resolve(constraint["LTarget"], known), resolve(constraint["RTarget"], known)
         if not holds(left, constraint["Operand"], right):
-            raise Filtered(f"{constraint['LTarget']} {constraint['Operand']} {constraint['RTarget']}".strip())
+            raise Filtered(f"{constraint['LTarget']} {constraint['Operand']} {constraint['RTarget']}")
     _check_devices(tasks, node)
 
 

@@ -101,6 +101,16 @@ def take_user(task: dict[str, Any]) -> None:
     os.umask(0o007)
 
 
+def complaint_of(task: dict[str, Any], error: Exception) -> str:
+    """Why the program could not begin, for people."""
+    if not isinstance(error, OSError):
+        return f"{task['command']!r} with its arguments cannot be started: {error}"
+    what = os.fsdecode(error.filename or task["command"])
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{what} could not be written: the disk of the local datacenter is full."
+    return f"{what}: {error.strerror}"
+
+
 def become(task: dict[str, Any], go: int, trouble: int, output: tuple[int, int]) -> NoReturn:
     """In the child: take the task's user, session and files, wait for the word, then be its program."""
     try:
@@ -117,9 +127,8 @@ def become(task: dict[str, Any], go: int, trouble: int, output: tuple[int, int])
             signal.signal(number, signal.SIG_DFL)
         if os.read(go, 1) == b"g":
             os.execvpe(task["command"], [task["command"], *task["args"]], task["env"])
-    except OSError as error:
-        named = error.filename or task["command"]
-        os.write(trouble, f"{os.fsdecode(named)}: {error.strerror}".encode())
+    except (OSError, ValueError) as error:
+        os.write(trouble, complaint_of(task, error).encode())
     finally:
         os._exit(127)
 

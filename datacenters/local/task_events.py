@@ -59,6 +59,10 @@ def driver_failure(why: str) -> Document:
     return event("Driver Failure", why, {"driver_error": why}, DriverError=why)
 
 
+def failed_validation(why: str) -> Document:
+    return event("Failed Validation", why, {"validation_error": why}, ValidationError=why)
+
+
 def template(missing: str) -> Document:
     return event("Template", f"Missing: {missing}")
 
@@ -93,8 +97,7 @@ def not_restarting(reason: str) -> Document:
     return event("Not Restarting", reason, details, FailsTask=True, RestartReason=reason)
 
 
-def restart_signaled() -> Document:
-    reason = "User requested running tasks to restart"
+def restart_signaled(reason: str) -> Document:
     return event("Restart Signaled", reason, {"restart_reason": reason}, RestartReason=reason)
 
 

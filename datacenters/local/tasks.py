@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import task_events as events
-from .environment import Folders, device_environment, interpolation, task_environment, with_own
+from .environment import Folders, config_values, device_environment, operator_environment, task_environment
 from .lifecycle import decide, hook
 from .scheduler import port_is_free
 from .state import Document, State
 from .supervise import Ending, Life, NotStarted
 from .templates import Items, MissingVariable, env_lines, parse, render
 from .users import User
-from .values import interpolate
+from .values import UnknownValue, interpolate, interpolate_config
 
 SECOND = 1_000_000_000
 MAX_KILL_TIMEOUT = 30 * SECOND
@@ -63,10 +63,10 @@ class TaskRunner:
             self.ending_wanted.set()
         await self.dead.wait()
 
-    async def restart(self) -> None:
+    async def restart(self, reason: str) -> None:
         """End it and let it begin again at once; returns when it has ended."""
         life = self.life
-        self._tell(events.restart_signaled())
+        self._tell(events.restart_signaled(reason))
         self.restart_wanted.set()
         while self.life is life and not self.dead.is_set():
             await asyncio.sleep(0.05)
@@ -110,14 +110,20 @@ class TaskRunner:
     async def _live_once(self) -> None:
         try:
             self.life = await self._found_again() or await self._started()
+        except UnknownValue as reason:
+            self._could_not_start(events.failed_validation(f"failed to parse config: {reason}"))
+            return
         except NotStarted as reason:
-            self._tell(events.driver_failure(str(reason)))
-            self._after(Ending(code=-1, message=str(reason), never_began=True))
+            self._could_not_start(events.driver_failure(str(reason)))
             return
         if self.life:
             ending = await self._watched(self.life)
             self.life = None
             self._after(ending)
+
+    def _could_not_start(self, why: Document) -> None:
+        self._tell(why)
+        self._after(Ending(code=-1, message=why["DisplayMessage"], never_began=True))
 
     def _life(self) -> Life:
         return Life(self.place.runs / self.name / str(self.private["attempt"]))
@@ -251,19 +257,20 @@ class TaskRunner:
             self._tell(events.template(block))
 
     def _told(self) -> Document:
+        if not self.task["Config"].get("command"):
+            raise UnknownValue("command is missing")
         self._check_ports()
         env, files = self._environment()
-        known = interpolation(env, self.place.node)
+        known = config_values(env, self.place.node)
         config = self.task["Config"]
-        operator = self.task["User"] == "root"
-        user = None if operator else self.place.user
+        user = None if self.task["User"] == "root" else self.place.user
         own = self.place.folders.task(self.name)
         return {
             "name": self.name,
-            "command": interpolate(str(config.get("command", "")), known),
-            "args": [interpolate(str(arg), known) for arg in config.get("args") or []],
+            "command": interpolate_config(str(config.get("command", "")), known),
+            "args": [interpolate_config(str(arg), known) for arg in config.get("args") or []],
             "env": env,
-            "folder": interpolate(str(config.get("work_dir") or own), known),
+            "folder": interpolate_config(str(config.get("work_dir") or own), known),
             "files": files,
             "logs": str(self.place.folders.logs),
             "log_files": self.task["LogConfig"]["MaxFiles"],
@@ -276,17 +283,19 @@ class TaskRunner:
         """The whole environment, and the files that templates make."""
         place = self.place
         given = place.allocation["AllocatedResources"]["Tasks"][self.name]
-        base = task_environment(place.job, self.task, place.allocation, place.folders, place.node)
-        base |= device_environment(given)
+        env = task_environment(place.job, self.task, place.allocation, place.folders, place.node)
+        env |= device_environment(given)
+        if self.task["User"] == "root":
+            env = operator_environment() | env
         if self.task["User"] == "root" and place.user:
-            base |= {"SERAI_TASK_UID": str(place.user.uid), "SERAI_TASK_GID": str(place.user.gid)}
-        env, files = with_own(base, self.task["Env"], place.node), []
+            env |= {"SERAI_TASK_UID": str(place.user.uid), "SERAI_TASK_GID": str(place.user.gid)}
+        files = []
         for template in self.task["Templates"] or []:
             parts = parse(template["EmbeddedTmpl"], template["LeftDelim"], template["RightDelim"])
             content = render(parts, env, self._variable)
             if template["Envvars"]:
                 env |= env_lines(content)
-            path = self._inside(interpolate(template["DestPath"], interpolation(env, place.node)))
+            path = self._inside(interpolate(template["DestPath"], {**place.node, **env}))
             files.append({"path": str(path), "content": content, "mode": int(template["Perms"], 8)})
         return env, files
 

@@ -3,6 +3,7 @@
 A tiny parser beats a large language: whatever is not known here is refused when the job is registered.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -136,5 +137,7 @@ def _unquoted(value: str) -> str:
         return value
     if value[0] == "'":
         return value[1:-1]
-    escapes = {"n": "\n", "t": "\t", "r": "\r"}
-    return re.sub(r"\\(.)", lambda found: escapes.get(found[1], found[1]), value[1:-1])
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return value[1:-1]

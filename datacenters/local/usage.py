@@ -69,7 +69,8 @@ class Meter:
     def usage(self, allocation: str, task: str) -> Document:
         found = self.samples.get((allocation, task), Sample(0, 0, 0, 0))
         percent = found.user_percent + found.system_percent
-        return resource_usage(found, percent, percent / 100 * self.megahertz)
+        used = resource_usage(found, percent, percent / 100 * self.megahertz)
+        return {"Pids": None, "ResourceUsage": used, "Timestamp": time.time_ns()}
 
 
 def _limit_bytes(resources: Document) -> int:

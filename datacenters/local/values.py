@@ -3,19 +3,39 @@
 import re
 from collections.abc import Callable, Mapping
 
-REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z0-9_.\-]+)\}")
-LITERAL = re.compile(r"\$\$\{")
+REFERENCE = re.compile(r"\$\{([A-Za-z0-9_.\-]+)\}")
+# A task's Config is read as a template of another kind: it has escapes, and an unknown name is a fault.
+IN_CONFIG = re.compile(r"\$\$\{|%%\{|\$\{\s*([A-Za-z_][A-Za-z0-9_.\-]*)\s*\}|[$%]\{[^}]*\}?")
+
+
+class UnknownValue(ValueError):
+    """A task's Config names what is not there."""
 
 
 def interpolate(text: str, known: Mapping[str, str]) -> str:
-    """Put known values in; an unknown ``${x}`` stays as it is, ``$${`` becomes ``${``."""
-    return REFERENCE.sub(lambda found: known.get(found[1], found[0]) if found[1] else "${", text)
+    """Put known values in; an unknown ``${x}`` stays as it is. There is no escape, as there is none in Nomad."""
+    return REFERENCE.sub(lambda found: known.get(found[1], found[0]), text)
+
+
+def interpolate_config(text: str, known: Mapping[str, str]) -> str:
+    """The same for a task's Config, where ``$${`` is a ``${`` that stays; raises UnknownValue."""
+
+    def value(found: re.Match[str]) -> str:
+        if found[0] in ("$${", "%%{"):
+            return found[0][1:]
+        if found[1] is None:
+            raise UnknownValue(f'the local datacenter does not understand "{found[0]}"; write "$${{" for a plain "${{"')
+        if found[1] not in known:
+            raise UnknownValue(f'Unknown variable: There is no variable named "{found[1]}"')
+        return known[found[1]]
+
+    return IN_CONFIG.sub(value, text)
 
 
 def resolve(target: str, known: Mapping[str, str]) -> str | None:
     """A constraint's side: the value behind ``${…}`` (None if unset), or the text itself."""
     found = REFERENCE.fullmatch(target)
-    return known.get(found[1]) if found and found[1] else target
+    return known.get(found[1]) if found else target
 
 
 # -- comparing

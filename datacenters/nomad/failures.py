@@ -59,8 +59,8 @@ def _of_task(name: str, state: Mapping[str, Any], memory_mb: int) -> Reason:
         found = FAILURES.get(event.get("Type", ""))
         if found and (reason := found(name, event, memory_mb)):
             return reason
-    text = _text(_last(state) or {})
-    return Reason(f"{_task(name)} failed{_colon(text)}", SEE_THE_LOG)
+    texts = [_text(event) for event in state.get("Events") or () if event.get("Type") != "Not Restarting"]
+    return Reason(f"{_task(name)} failed{_colon(texts[-1] if texts else '')}", SEE_THE_LOG)
 
 
 def _of_the_allocation(description: str) -> Reason:
@@ -78,9 +78,8 @@ def _driver_failure(name: str, event: Event, _memory_mb: int) -> Reason:
             evidence,
         )
     if re.search(r"no such file|not (be )?found|executable file|could not find|failed to find", text):
-        return Reason(
-            f"The program of {_task(name, lower=True)} was not found on the node.", "Ask the operator.", evidence
-        )
+        whose = "" if name == "main" else f" of the task “{name}”"
+        return Reason(f"The program{whose} was not found on the node.", "Ask the datacenter's operator.", evidence)
     return Reason(f"{_task(name)} could not be started: {_short(text)}", "Try again, or ask the operator.", evidence)
 
 
@@ -209,7 +208,7 @@ def _text(event: Event) -> str:
 
 def _short(text: str) -> str:
     line = " ".join(re.sub(r"rpc error: code = \w+ desc = ", "", text).split()).rstrip(".")
-    return line if len(line) <= 200 else f"{line[:199]}…"
+    return f"{line}." if len(line) <= 200 else f"{line[:199]}…"
 
 
 def _colon(text: str) -> str:

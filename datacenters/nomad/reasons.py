@@ -61,7 +61,7 @@ def _no_nodes(ask: Ask, here: Sequence[NodeFacts]) -> Words:
         return f"There is no node in {ask.place}.", "Check the datacenter's name, or choose another datacenter."
     away = sum(not node.ready for node in here)
     return (
-        f"None of the {len(here)} nodes of {ask.place} takes jobs now: {away} are down, draining or set aside.",
+        f"No node of {ask.place} takes jobs now ({away} of {len(here)} are down, draining or set aside).",
         "It starts by itself when a node is back; or choose another datacenter.",
     )
 
@@ -80,7 +80,8 @@ class Dimension:
     unit: str
 
     def say(self, amount: float) -> str:
-        return f"{amount:,.10g} {self.unit}".strip()
+        amount = round(amount, 1)
+        return f"{amount:,.10g} {self.unit.removesuffix('s') if amount == 1 else self.unit}"
 
 
 DIMENSIONS = {

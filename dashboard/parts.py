@@ -32,6 +32,8 @@ class Part:
 
 # Without these nothing can be accepted; with them a deployment is written down and will be sent.
 ESSENTIAL = ("database", "broker")
+# Until this was reached once, nobody knows where a deployment could go.
+FIRST_PLACE = "local"
 
 
 def states() -> dict[str, Part]:
@@ -39,7 +41,7 @@ def states() -> dict[str, Part]:
 
 
 def can_accept_deployments(parts: Mapping[str, Part]) -> bool:
-    return all(parts[name].state == State.UP for name in ESSENTIAL)
+    return all(parts[name].state == State.UP for name in ESSENTIAL) and parts[FIRST_PLACE].state != State.STARTING
 
 
 def database() -> Part:
@@ -77,7 +79,7 @@ def local_datacenter() -> Part:
         cluster = Cluster.objects.filter(local=True).first()
     except DatabaseError:
         return Part(State.DOWN, _("The database does not answer."))
-    if cluster is None or (cluster.reached is None and cluster.unreachable_since is None):
+    if cluster is None or cluster.reached is None:
         return Part(State.STARTING)
     return Part(State.DOWN, cluster.problem) if cluster.unreachable_since else Part(State.UP)
 

@@ -7,6 +7,7 @@ This process stays for as long as Serai runs, so it imports no Django: what need
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -109,6 +110,7 @@ def surroundings(data: Path, port: int) -> tuple[dict[str, str], set[str]]:
         environment["SERAI_LOCAL_PORT"] = str(chosen["local"])
         environment["SERAI_LOCAL_URL"] = f"http://127.0.0.1:{chosen['local']}"
         environment["SERAI_TASKS_DIR"] = str(tasks_folder.of(data))
+        make_local_token(data / "local" / "token")
     if env.flag("SERAI_MLFLOW", default=True) and not env.text("MLFLOW_URL"):
         names.add("mlflow")
         environment["MLFLOW_URL"] = f"http://127.0.0.1:{chosen['mlflow']}"
@@ -116,6 +118,14 @@ def surroundings(data: Path, port: int) -> tuple[dict[str, str], set[str]]:
         names.add("redis")
         environment["REDIS_URL"] = redis.configure(data / "redis", chosen["redis"])
     return environment, names
+
+
+def make_local_token(file: Path) -> None:
+    """Before anyone starts: the agent and those who call it read the same one."""
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as handle:
+            handle.write(secrets.token_urlsafe(32))
 
 
 def prepare(environment: Mapping[str, str]) -> str:
@@ -162,7 +172,7 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes], data: Path) ->
         if process.poll() is not None:
             raise CannotStart(f"the supervisor ended; {data / 'logs' / 'supervisord.log'} says why.")
         if time.monotonic() > until:
-            raise CannotStart(f"the web process does not get ready; {data / 'logs' / 'web.log'} says why.")
+            raise CannotStart(f"it does not get ready; web.log, watcher.log and local.log in {data / 'logs'} say why.")
         time.sleep(0.1)
 
 

@@ -192,6 +192,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(SERAI_DATA / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "send queued deployments": {"task": "jobs.tasks.sweep", "schedule": 5.0},
     "reconcile": {"task": "jobs.tasks.reconcile", "schedule": 60.0},
+    "make MLflow accounts that wait": {"task": "jobs.tasks.make_tracking_accounts", "schedule": 30.0},
     "forget what was deleted": {"task": "jobs.tasks.forget_deleted", "schedule": 60.0},
 }
 
@@ -239,12 +240,14 @@ STORAGES = {
 MEDIA_ROOT = SERAI_DATA / "media"
 REDIS_SERVER = shutil.which("redis-server")
 
+# httpx and urllib3 write whole addresses, which hold codes and query strings; Celery a line for each
+# task sent, taken and done, every few seconds.
+QUIET = ("httpx", "urllib3", "httpcore", "websockets", "celery.beat", "celery.worker.strategy", "celery.app.trace")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    # httpx and urllib3 write whole addresses, which hold codes and query strings.
-    "loggers": {name: {"level": "WARNING"} for name in ("httpx", "urllib3", "httpcore", "websockets")},
+    "loggers": {name: {"level": "WARNING"} for name in QUIET},
 }

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from datacenters.interface import DatacenterError, JobNotFound, JobRejected, Unreachable
 from datacenters.services import adapter_for
 
-from . import doorbell, news, projection, services
+from . import doorbell, news, projection, services, tracking
 from .compilers import CannotCompile, compile_deployment
 from .models import Deployment, DeploymentQuerySet, Status
 
@@ -89,6 +89,7 @@ def _takeovers(deployment: Deployment) -> int:
 
 def send(claimed: Claim) -> None:
     deployment = claimed.deployment
+    tracking.prepare(deployment)
     try:
         spec, secrets = compile_deployment(deployment)
         assert deployment.datacenter is not None

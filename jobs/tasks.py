@@ -6,7 +6,7 @@ from uuid import UUID
 
 from celery import shared_task as untyped_shared_task
 
-from . import cleaning, reconciling, submission
+from . import cleaning, reconciling, submission, tracking
 
 # Celery has no types of its own; our tasks are called by name and give nothing back.
 shared_task = cast(Callable[[Callable[..., None]], Callable[..., None]], untyped_shared_task)
@@ -35,3 +35,8 @@ def reconcile() -> None:
 @shared_task
 def forget_deleted() -> None:
     cleaning.clean()
+
+
+@shared_task
+def make_tracking_accounts() -> None:
+    tracking.ensure_waiting()

@@ -6,7 +6,7 @@ from itertools import count
 
 from accounts.models import Project
 from jobs.models import TrackingAccount
-from jobs.tracking.client import Login, TrackingRefused, administrator, call
+from jobs.tracking.client import Login, TrackingRefused, TrackingUnavailable, administrator, call
 
 NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}
 NO_ENTRY = {"UNAUTHORIZED", "PERMISSION_DENIED", "FORBIDDEN", *NOT_THERE}
@@ -33,9 +33,12 @@ def ensure_project(project: Project) -> TrackingAccount:
 
 
 def ensure_waiting() -> None:
-    """Make those that were only written down, because MLflow was not there."""
+    """Make those that were only written down, because MLflow was not there. It may be away still."""
     for account in TrackingAccount.objects.filter(experiment_id="").select_related("project"):
-        ensure_project(account.project)
+        try:
+            ensure_project(account.project)
+        except TrackingUnavailable:
+            return
 
 
 def _works(account: TrackingAccount) -> bool:

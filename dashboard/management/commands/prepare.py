@@ -18,6 +18,8 @@ from django.utils import timezone
 
 from accounts.models import ApiToken, AuditEvent, Level, SigninCode, User, create_person
 from dashboard import env
+from datacenters.services import register_local
+from marketplace.services import ensure_presets
 
 TOKEN_LASTS = timedelta(days=30)
 
@@ -29,6 +31,8 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **_options: Any) -> None:
         migrate()
         collect_static_files()
+        ensure_presets()
+        register_local()
         administrator = first_administrator()
         write_admin_token(administrator)
         forget_old_codes()

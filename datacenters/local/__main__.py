@@ -45,7 +45,7 @@ def token(file: Path) -> str:
 
 def settings(given: argparse.Namespace) -> Settings:
     given.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    given.tasks.mkdir(parents=True, exist_ok=True, mode=0o711)
+    make_passable(given.tasks.absolute())
     given.token_file.parent.mkdir(parents=True, exist_ok=True)
     return Settings(
         data=given.data.absolute(),
@@ -56,6 +56,14 @@ def settings(given: argparse.Namespace) -> Settings:
         datacenter=given.datacenter,
         region=given.region,
     )
+
+
+def make_passable(folder: Path) -> None:
+    """Make this folder and the missing ones above it; tasks of other uids pass through all of them."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir()
+        place.chmod(0o711)
 
 
 def only_one(data: Path) -> int:

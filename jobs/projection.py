@@ -129,6 +129,8 @@ def _fields(deployment: Deployment, state: JobState) -> dict[str, Any]:
         fields["healthy"] = None
     if state.status is JobStatus.RUNNING and deployment.started is None:
         fields["started"] = timezone.now()
+    if state.status is JobStatus.STOPPING and deployment.status != Status.STOPPING:
+        return fields | {"wanted": False, "reason": _stopped_there(), "advice": "", "evidence": {}}
     return fields | _words(deployment, state, status)
 
 
@@ -187,8 +189,12 @@ def _end_reason(deployment: Deployment, state: JobState, status: Status) -> str:
     if status == Status.STOPPED and deployment.status == Status.STOPPING:
         return deployment.reason if not deployment.evidence.get("error") else ""
     if status == Status.STOPPED and state.status is JobStatus.STOPPED:
-        return _("It was stopped in the datacenter, not from Serai.")
+        return _stopped_there()
     return state.reason.sentence if state.reason else ""
+
+
+def _stopped_there() -> str:
+    return _("It was stopped in the datacenter, not from Serai.")
 
 
 def _help(state: JobState, status: Status) -> dict[str, Any]:

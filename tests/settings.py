@@ -12,3 +12,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+
+if not DATABASE_URL:  # noqa: F405
+    # A file: threads that write at once would find a database in memory locked instead of waiting their turn.
+    DATABASES["default"]["TEST"] = {"NAME": str(SERAI_DATA / "test.sqlite3")}  # noqa: F405

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
@@ -133,7 +134,16 @@ def run(command: list[str], target: Path) -> None:
             if line.startswith(MILESTONES):
                 progress(line.strip()[:1].lower() + line.strip()[1:])
     if process.returncode:
-        raise InstallFailed("".join(said[-12:]).strip() or f"{command[0]} ended with {process.returncode}.")
+        raise InstallFailed(useful(said) or f"{command[0]} ended with {process.returncode}.")
+
+
+def useful(said: list[str]) -> str:
+    """What went wrong, without uv's drawing: what the builder wrote last, else uv's own words."""
+    lines = [line.strip(" \n×├─▶╰│") for line in said if not line.startswith(("Using Python", "Resolved", "hint:"))]
+    lines = [line for line in lines if line and not line.startswith("hint:")]
+    if "[stderr]" in lines:
+        lines = lines[:1] + lines[lines.index("[stderr]") + 1 :][-3:]
+    return " ".join(re.sub(r" @ file://[^`]*", "", line) for line in lines[:8])
 
 
 def uv_env(target: Path) -> dict[str, str]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 ENV = re.compile(r'env\s+"([^"]*)"')
 WITH = re.compile(r'with\s+nomadVar\s+"([^"]*)"')
 KEY = re.compile(r"\.([A-Za-z0-9_]+)")
-NO_VALUE = "<no value>"
 
 Items = Mapping[str, str]
 
@@ -114,7 +113,7 @@ def _render(part: Part, env: Items, variable: Callable[[str], Items | None], ite
         case Env(name):
             return env.get(name, "")
         case Key(name):
-            return items.get(name, NO_VALUE)
+            return items.get(name, "")
         case With(path, body):
             found = variable(path)
             if found is None:
@@ -125,7 +124,7 @@ def _render(part: Part, env: Items, variable: Callable[[str], Items | None], ite
 def env_lines(text: str) -> dict[str, str]:
     """``KEY=value`` lines as an environment; quotes around a value go, comments and empty lines too."""
     found = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         name, equals, value = line.strip().removeprefix("export ").partition("=")
         if equals and name and not name.startswith("#"):
             found[name.strip()] = _unquoted(value.strip())

@@ -211,6 +211,7 @@ MLFLOW_ADMIN_USERNAME = env.text("MLFLOW_ADMIN_USERNAME", "admin")
 MLFLOW_ADMIN_PASSWORD = env.text("MLFLOW_ADMIN_PASSWORD")
 SERAI_SHARED = env.path("SERAI_SHARED", BASE_DIR.parent / "shared")
 UPLOAD_LIMIT_MB = env.number("SERAI_UPLOAD_LIMIT_MB", 512)
+PREDICT_SECONDS = env.number("SERAI_PREDICT_SECONDS", 120)  # how long a page waits for a prediction
 # Hosts of private networks that people may enter all the same (an institute's own Git server), and
 # how Git sources of the marketplace may be reached: https, and file for tests.
 SERAI_TRUSTED_HOSTS = env.words("SERAI_TRUSTED_HOSTS")

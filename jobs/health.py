@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from datacenters.interface import Stage
 from marketplace.models import Kind
 
+from .deepaas.services import SILENT_SINCE
 from .models import Deployment, DeploymentKind, DeploymentQuerySet, Status
 
 TIMEOUT_SECONDS = 5
@@ -66,7 +67,9 @@ def _note_well(deployment: Deployment, _health: Health) -> bool:
     if row.filter(status=Status.STARTING).change(status=Status.RUNNING, status_since=timezone.now(), **fields):
         deployment.record("became ready", _("It answers."), status=Status.RUNNING)
         return True
-    if row.filter(status=Status.RUNNING, healthy=False).change(**fields):
+    # Its server answers even when its predictions do not come back.
+    ill = row.filter(status=Status.RUNNING, healthy=False).exclude(evidence__has_key=SILENT_SINCE)
+    if ill.change(**fields):
         deployment.record("became healthy", _("It answers again."), status=Status.RUNNING)
         return True
     return False

@@ -16,11 +16,9 @@ const FILES = {
   "@alpinejs/csp/dist/cdn.min.js": "alpine.js",
   "uplot/dist/uPlot.iife.min.js": "uplot.js",
   "uplot/dist/uPlot.min.css": "uplot.css",
-  "axe-core/axe.min.js": "axe.js", // left out where development packages are not installed
   "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2": "inter-latin.woff2",
   "@fontsource-variable/inter/files/inter-latin-ext-wght-normal.woff2": "inter-latin-ext.woff2",
 };
-const OPTIONAL = new Set(["axe-core/axe.min.js"]);
 
 // {% icon "name" %}, icon="name" in includes and in Python, "icon": "name".
 const ICON_NAME = /(?:\{%\s*icon\s+|\bicon\s*=\s*|["']icon["']:\s*)["']([a-z0-9-]+)["']/g;
@@ -28,7 +26,6 @@ const ICON_NAME = /(?:\{%\s*icon\s+|\bicon\s*=\s*|["']icon["']:\s*)["']([a-z0-9-
 function copyFiles() {
   for (const [from, to] of Object.entries(FILES)) {
     const source = join(modules, from);
-    if (!existsSync(source) && OPTIONAL.has(from)) continue;
     // A source map's address would be a missing file to the static files' manifest.
     if (/\.(js|css)$/.test(to)) writeFileSync(join(vendor, to), withoutSourceMap(readFileSync(source, "utf8")));
     else cpSync(source, join(vendor, to));

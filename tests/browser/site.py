@@ -1,0 +1,86 @@
+"""A site with something in every room, so that each page has something to show."""
+
+import uuid
+from datetime import date, timedelta
+
+from django.utils import timezone
+
+from accounts.models import AuditEvent, User
+from datacenters.models import Cluster, Datacenter, Node
+from jobs.models import Deployment, DeploymentEvent, DeploymentKind, Status, UsageSample
+from marketplace.models import Kind, Module, Source, SourceKind
+
+GPU = {"vendor": "nvidia", "kind": "gpu", "model": "T4", "count": 2, "healthy": 2, "used": 1, "memory_mb": 15360}
+METADATA = {
+    "libraries": ["scikit-learn"],
+    "tasks": ["Image classification"],
+    "categories": ["AI4 inference", "AI4 trainable"],
+    "data-type": ["Image"],
+    "tags": ["digits", "demo"],
+    "resources": {"inference": {"cpu": 1, "memory_MB": 512, "storage_MB": 500}},
+    "links": {"source_code": "https://example.org/digits"},
+}
+
+
+def furnish(owner: User) -> None:
+    datacenter = _datacenter()
+    module = _modules()
+    for number, status in enumerate(Status):
+        _deployment(owner, module, datacenter, status, number)
+    AuditEvent.record(owner, "user.signed-in", owner)
+
+
+def _datacenter() -> Datacenter:
+    cluster = Cluster.objects.create(
+        name="local", address="http://127.0.0.1:4646", local=True, reached=timezone.now(), version="1.10.0"
+    )
+    datacenter = Datacenter.objects.create(
+        name="local", cluster=cluster, nomad_name="dc1", title="This machine", offers_packages=True,
+        simulated_devices=True,
+    )  # fmt: skip
+    Node.objects.create(
+        id=uuid.uuid4(), datacenter=datacenter, name="caravan-1", ready=True, drivers=["raw_exec"], cpu_cores=8,
+        cpu_mhz=20_000, memory_mb=32_000, disk_mb=200_000, used_cpu_mhz=6_000, used_memory_mb=9_000, devices=[GPU],
+    )  # fmt: skip
+    return datacenter
+
+
+def _modules() -> Module:
+    source = Source.objects.create(slug="demo", title="Demo", kind=SourceKind.FOLDER, location="demo")
+    common = {
+        "kind": Kind.MODULE,
+        "source": source,
+        "metadata": METADATA,
+        "licence": "Apache-2.0",
+        "updated": date(2025, 5, 1),
+    }
+    Module.objects.create(
+        slug="plants", origin="plants", title="Plant species", summary="Names a plant by its leaf.",
+        docker_image="example/plants", condition="warnings",
+        report=[{"level": "warning", "field": "summary", "sentence": "The summary is short."}], **common,
+    )  # fmt: skip
+    return Module.objects.create(
+        slug="digits", origin="digits", title="Handwritten digits", summary="Reads a handwritten digit.",
+        description="Reads **one digit** of 8 × 8 pixels.\n\n- fast\n- small", package="demo/digits", **common,
+    )  # fmt: skip
+
+
+def _deployment(owner: User, module: Module, datacenter: Datacenter, status: Status, number: int) -> None:
+    now = timezone.now() - timedelta(minutes=7 * number)
+    failed = status == Status.FAILED
+    deployment = Deployment.objects.create(
+        project=owner.personal_project, owner=owner, asset=module, asset_slug=module.slug,
+        title=f"Digits, {status.label}", kind=DeploymentKind.BATCH if number % 3 == 2 else DeploymentKind.SERVICE,
+        request={"asset": "digits", "title": "Digits", "project": owner.personal_project.slug,
+                 "resources": {"cpu_cores": 1.0, "memory_mb": 1000, "disk_mb": 1000, "gpus": 0}},
+        status=status, stage="starting", healthy=True if status == Status.RUNNING else None, created=now,
+        datacenter=datacenter, reason="The module ended with exit code 1." if failed else "",
+        advice="Read the end of its log." if failed else "",
+        endpoints=[{"label": "api", "host": "127.0.0.1", "port": 9, "healthy": True}],
+    )  # fmt: skip
+    for verb in ("queued", "submitted", "placed"):
+        DeploymentEvent.objects.create(deployment=deployment, actor=owner, verb=verb, status=status)
+    for minute in range(5):
+        UsageSample.objects.create(
+            deployment=deployment, at=now + timedelta(minutes=minute), cpu_cores=minute / 5, memory_bytes=3e8
+        )

@@ -77,7 +77,7 @@ def _driver_failure(name: str, event: Event, _memory_mb: int) -> Reason:
             "Check its name and tag, and that the datacenter may reach its registry.",
             evidence,
         )
-    if re.search(r"no such file|not (be )?found|executable file|could not find|failed to find", text):
+    if re.search(r"no such file|not (be )?found|executable file|could not find|failed to find", text, re.IGNORECASE):
         whose = "" if name == "main" else f" of the task “{name}”"
         return Reason(f"The program{whose} was not found on the node.", "Ask the datacenter's operator.", evidence)
     return Reason(f"{_task(name)} could not be started: {_short(text)}", "Try again, or ask the operator.", evidence)

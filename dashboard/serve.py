@@ -22,7 +22,7 @@ from typing import NoReturn
 from django.core.exceptions import ImproperlyConfigured
 
 from dashboard import env
-from dashboard.stack import CannotStart, lock, ports, redis, supervisor, tasks_folder
+from dashboard.stack import CannotStart, lock, ports, redis, started, supervisor, tasks_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 150
@@ -49,6 +49,7 @@ def serve() -> None:
         lock.wait_for_former(data)
         claim_port(port)
         environment, names = surroundings(data, port)
+        started.write(data, environment)
         code = prepare(environment)
         with supervised(data, environment, names) as process:
             wait_until_ready(port, process, data)
@@ -109,7 +110,9 @@ def surroundings(data: Path, port: int) -> tuple[dict[str, str], set[str]]:
         names.add("local")
         environment["SERAI_LOCAL_PORT"] = str(chosen["local"])
         environment["SERAI_LOCAL_URL"] = f"http://127.0.0.1:{chosen['local']}"
-        environment["SERAI_TASKS_DIR"] = str(tasks_folder.of(data))
+        tasks = tasks_folder.of(data)
+        tasks_folder.make(tasks)
+        environment["SERAI_TASKS_DIR"] = str(tasks)
         make_local_token(data / "local" / "token")
     if env.flag("SERAI_MLFLOW", default=True) and not env.text("MLFLOW_URL"):
         names.add("mlflow")

@@ -68,8 +68,14 @@ def test_a_taken_port_is_named_with_a_way_out(stack, folder):
     assert f"SERAI_PORT={stack.port + 1}" in second.output
 
 
-def test_another_sign_in_link_can_be_made(stack):
+def test_commands_beside_it_know_where_it_is(stack):
+    stack.environment.pop("SERAI_PORT")
     assert f"http://127.0.0.1:{stack.port}/welcome#" in stack.manage("signin_link")
+
+
+def test_the_doctor_finds_nothing_wrong(stack):
+    wait_for(lambda: stack.parts().get("worker") == "up", 60, stack.log)
+    assert "Nothing is wrong." in stack.manage("doctor")
 
 
 @pytest.mark.parametrize("part", ["web", "worker", "watcher", "local"])
@@ -106,7 +112,8 @@ def test_a_signal_ends_everything_and_the_next_start_finds_it(folder, by):
         second.wait_until_ready(30)
         assert "Bringing the database up to date" not in second.output
         assert (data / "ports.json").read_text() == ports
-        assert "admin" in second.manage("shell", "-c", "from accounts.models import User; print(*User.objects.all())")
+        command = "from accounts.models import User; print(*User.objects.values_list('username', flat=True))"
+        assert second.manage("shell", "-v0", "-c", command).split() == ["admin"]
 
 
 def test_a_signal_during_the_start_ends_it_too(folder):

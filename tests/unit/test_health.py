@@ -17,6 +17,18 @@ def data(settings, tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def local():
+    return Cluster.objects.create(name="local", address="http://127.0.0.1:9", local=True, reached="2026-11-21T10:00Z")
+
+
+def test_until_the_local_datacenter_was_reached_once_there_is_no_place_to_deploy(client):
+    answer = client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json()["parts"]["local"]["state"] == "starting"
+
+
+@pytest.mark.usefixtures("local")
 def test_anyone_may_ask_and_a_part_still_starting_is_no_error(client):
     answer = client.get("/healthz")
     assert answer.status_code == 200
@@ -25,7 +37,7 @@ def test_anyone_may_ask_and_a_part_still_starting_is_no_error(client):
         "broker": "up",
         "worker": "starting",
         "watcher": "starting",
-        "local": "starting",
+        "local": "up",
         "mlflow": "off",
     }
 
@@ -44,16 +56,16 @@ def test_a_broker_that_does_not_answer_makes_it_unavailable(client, settings):
     assert answer.json()["parts"]["broker"] == {"state": "down", "detail": "Redis does not answer."}
 
 
-def test_the_local_datacenter_is_as_the_watcher_last_saw_it(client):
-    cluster = Cluster.objects.create(
-        name="local", address="http://127.0.0.1:9", local=True, reached="2026-11-21T10:00Z"
-    )
+def test_the_local_datacenter_is_as_the_watcher_last_saw_it(client, local):
     assert client.get("/healthz").json()["parts"]["local"]["state"] == "up"
-    cluster.unreachable_since, cluster.problem = "2026-11-21T10:42Z", "It does not answer."
-    cluster.save()
-    assert client.get("/healthz").json()["parts"]["local"] == {"state": "down", "detail": "It does not answer."}
+    local.unreachable_since, local.problem = "2026-11-21T10:42Z", "It does not answer."
+    local.save()
+    answer = client.get("/healthz")
+    assert answer.status_code == 200  # what is accepted waits for it
+    assert answer.json()["parts"]["local"] == {"state": "down", "detail": "It does not answer."}
 
 
+@pytest.mark.usefixtures("local")
 def test_what_mlflow_is_at_while_it_installs_is_told(client, settings, data):
     settings.MLFLOW_URL = "http://127.0.0.1:9"
     (data / "mlflow").mkdir()

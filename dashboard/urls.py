@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dashboard.views.profile")),
     path("", include("dashboard.views.people")),
     path("", include("dashboard.views.health")),
+    path("", include("dashboard.views.marketplace")),
     path("", include("dashboard.views.deployments")),
     path("", include("dashboard.views.datacenters")),
     path("", include("dashboard.views.api_docs")),

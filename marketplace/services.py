@@ -1,12 +1,15 @@
 """Keeping the marketplace as its sources are: what is new, changed, broken, gone."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from celery import current_app
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from kombu.exceptions import OperationalError
 
 from accounts.models import AuditEvent, User
 
@@ -14,6 +17,8 @@ from .importing import Outcome, take_over
 from .models import Asset, Kind, Source, SourceKind
 from .slugs import numbered, slug_of
 from .sources import FINDERS, SourceError
+
+logger = logging.getLogger(__name__)
 
 PRESETS: tuple[dict[str, Any], ...] = (
     {
@@ -85,6 +90,18 @@ def sync_enabled(slugs: Sequence[str] = ()) -> dict[str, SyncResult]:
     """Each source that is switched on (or named), with what came of it."""
     sources = Source.objects.filter(slug__in=slugs) if slugs else Source.objects.filter(enabled=True)
     return {source.slug: sync(source) for source in sources.order_by("pk")}
+
+
+def read(source: Source) -> SyncResult | None:
+    """Sync a folder now; ring for a repository, which may take minutes: None."""
+    if source.kind == SourceKind.FOLDER:
+        return sync(source)
+    try:
+        current_app.send_task("marketplace.tasks.sync", [source.slug], ignore_result=True)
+    except (OperationalError, OSError) as error:
+        logger.warning("The broker does not take messages (%s).", error)
+        return SyncResult(problem=_("Background work does not answer, so it was not read. Try again in a minute."))
+    return None
 
 
 def ensure_presets() -> None:

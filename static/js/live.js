@@ -5,7 +5,7 @@
 // The stream says `changed` with a deployment's id. Elements whose data-live holds that id, or `*` (any
 // deployment), get the htmx event `live`. After a lost connection all of them do, since news may have been missed.
 (() => {
-  const url = document.body.dataset.liveUrl;
+  const url = (document.body.dataset.liveUrl || "").trim();
   if (!url) return;
 
   const GATHER_MS = 150; // several changes at once ask for a fragment once

@@ -52,7 +52,7 @@ def test_the_place_beside_the_form_says_whether_it_starts_now(site, digits, adas
     fits = adas.post(reverse("deploy-beside", args=["digits"]), {"memory_mb": "1000"}).content.decode()
     never = adas.post(reverse("deploy-beside", args=["digits"]), {"memory_mb": "64000"}).content.decode()
 
-    assert "starts now" in fits and "curl -X POST" in fits
+    assert "Starts now" in fits and "curl -X POST" in fits
     assert "64,000 MB" in never
 
 

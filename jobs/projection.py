@@ -129,6 +129,8 @@ def _fields(deployment: Deployment, state: JobState) -> dict[str, Any]:
         fields["healthy"] = None
     if state.status is JobStatus.RUNNING and deployment.started is None:
         fields["started"] = timezone.now()
+    if deployment.submitted is None:
+        fields["submitted"] = timezone.now()  # whoever sent it did not live to write that down
     if state.status is JobStatus.STOPPING and deployment.status != Status.STOPPING:
         return fields | {"wanted": False, "reason": _stopped_there(), "advice": "", "evidence": {}}
     return fields | _words(deployment, state, status)

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -26,11 +27,14 @@ class Stack:
     def __init__(self, data: Path, **variables: str) -> None:
         self.data = data
         self.port = int(variables.get("SERAI_PORT") or free_port())
+        # Outside pytest's own folder, which is closed to the users that tasks run as.
+        self._tasks = tempfile.TemporaryDirectory(prefix="serai-tasks-", ignore_cleanup_errors=True)
+        Path(self._tasks.name).chmod(0o711)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         self.environment = {
             **kept,
             "SERAI_DATA": str(data),
-            "SERAI_TASKS_DIR": str(data.parent / "tasks"),
+            "SERAI_TASKS_DIR": self._tasks.name,
             "SERAI_PORT": str(self.port),
             "SERAI_MLFLOW": "0",
             "SERAI_REDIS": "0",
@@ -45,6 +49,7 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.stop()
+        self._tasks.cleanup()
 
     def start(self) -> None:
         self.process = subprocess.Popen(
@@ -78,9 +83,9 @@ class Stack:
 
     def manage(self, *arguments: str) -> str:
         command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(
-            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=True
-        ).stdout
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def get(self, path: str, token: str = "") -> tuple[int, bytes]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -10,8 +10,6 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from urllib3.exceptions import HTTPError
-
 from datacenters.interface import (
     Forecast,
     JobEvent,
@@ -302,15 +300,19 @@ class NomadAdapter:
         return self._datacenters.get(node_id)
 
     def _first_sign(self, query: Mapping[str, Any]) -> None:
-        """A stream that this token may not read answers 200 and then nothing, for ever."""
-        try:
-            with self._calls.stream(self._nomad.event.stream, silence=FIRST_SIGN_SECONDS, **query) as pieces:
-                next(pieces, b"")
-        except Unreachable as error:
-            if NODE in self._topics and isinstance(error.__cause__, HTTPError):
-                # Perhaps it is the nodes that this token may not see: next time without them.
-                self._topics = TOPICS
-            raise
+        """A stream that this token may not read answers 200 and then nothing, or ends at once."""
+        with self._calls.stream(self._nomad.event.stream, silence=FIRST_SIGN_SECONDS, **query) as pieces:
+            silence: Exception | None = None
+            try:
+                if next(pieces, b""):
+                    return
+            except Unreachable as error:
+                silence = error
+        # Perhaps it is only the nodes that this token may not see: next time without them.
+        self._topics = TOPICS
+        raise Unreachable(
+            "The cluster tells this token no events: it may need to read jobs in all namespaces, and nodes."
+        ) from silence
 
 
 _JobKey = tuple[str, str]

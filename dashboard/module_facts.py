@@ -1,6 +1,6 @@
 """What the marketplace's pages say of an asset: its icons, its hardware, and what this person may do with it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.urls import reverse
@@ -125,6 +125,15 @@ def actions(asset: Asset, user: User, plan: Plan | None) -> list[Action]:
     return listed
 
 
+def reasons(listed: Sequence[Action]) -> list[tuple[str, str]]:
+    """(which buttons, why not) for those that are disabled, each reason once."""
+    grouped: dict[str, list[str]] = {}
+    for action in listed:
+        if action.reason:
+            grouped.setdefault(action.reason, []).append(str(action.title))
+    return [(", ".join(titles), reason) for reason, titles in grouped.items()]
+
+
 def _no_place(asset: Asset, user: User, plan: Plan | None) -> str:
     if asset.gone:
         return _("It has left its source, so it can no longer be deployed. What runs of it goes on.")
@@ -133,7 +142,7 @@ def _no_place(asset: Asset, user: User, plan: Plan | None) -> str:
     if not user.can(Capability.USE):
         return _("Your account may look, not deploy. Ask an administrator for more.")
     if plan is not None and not plan.choices:
-        return _("No datacenter here can run it; see below why.")
+        return _("No datacenter here can run it; “Where it can run” says why.")
     return ""
 
 

@@ -1,7 +1,7 @@
 """Markdown of other people as safe HTML.
 
 Everything is sanitised. Pictures and videos of other sites become links: the pages load nothing from
-elsewhere, and nobody learns who reads what. Headings start below those of the page around.
+elsewhere, and nobody learns who reads what. Headings follow the page's own (h1) without a gap.
 """
 
 import re
@@ -30,7 +30,7 @@ ATTRIBUTES = {
     "th": {"align"},
     "td": {"align"},
 }
-HEADINGS = {"h1": "h3", "h2": "h4", "h3": "h5", "h4": "h6", "h5": "h6"}
+HEADING = re.compile(r"<(h[1-6])")
 REL = "nofollow noopener noreferrer"
 
 # Tags as many authors copied them: <img class='fit', src=''https://…''/>
@@ -49,7 +49,7 @@ def render(text: str) -> SafeString:
         url_schemes={"http", "https", "mailto"},
         link_rel=REL,
     )
-    page = _WithoutMedia()
+    page = _WithoutMedia(_levels(html))
     page.feed(html)
     page.close()
     return mark_safe("".join(page.pieces))  # noqa: S308 (sanitised above, and written anew from its parts)
@@ -59,12 +59,18 @@ def _mended(tag: re.Match[str]) -> str:
     return DOUBLED_QUOTES.sub(r"=\1\2\1", STRAY_COMMA.sub("", tag[0]))
 
 
+def _levels(html: str) -> dict[str, str]:
+    """The headings in use, from h2 on: whatever the author began with."""
+    return {name: f"h{min(level, 6)}" for level, name in enumerate(sorted(set(HEADING.findall(html))), start=2)}
+
+
 class _WithoutMedia(HTMLParser):
     """The sanitised page again, with links where pictures and videos were, and lower headings."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: dict[str, str]) -> None:
         super().__init__(convert_charrefs=True)
         self.pieces: list[str] = []
+        self._names = names
         self._in_link = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -74,13 +80,13 @@ class _WithoutMedia(HTMLParser):
             return
         self._in_link += tag == "a"
         written = "".join(f' {name}="{escape(value)}"' for name, value in values.items())
-        self.pieces.append(f"<{HEADINGS.get(tag, tag)}{written}>")
+        self.pieces.append(f"<{self._names.get(tag, tag)}{written}>")
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("video", "source"):
             return
         self._in_link -= tag == "a"
-        self.pieces.append(f"</{HEADINGS.get(tag, tag)}>")
+        self.pieces.append(f"</{self._names.get(tag, tag)}>")
 
     def handle_data(self, data: str) -> None:
         self.pieces.append(escape(data, quote=False))

@@ -64,6 +64,7 @@ def module(request: HttpRequest, slug: str) -> HttpResponse:
     """One asset; also one that left its source, since what runs of it links here."""
     asset = get_object_or_404(Asset.objects.select_related("source"), slug=slug)
     plan = module_facts.plan_for(asset, person(request)) if asset.runtimes and not asset.gone else None
+    actions = module_facts.actions(asset, person(request), plan)
     context = {
         "asset": asset,
         "card": Card.of(asset),
@@ -72,7 +73,8 @@ def module(request: HttpRequest, slug: str) -> HttpResponse:
         "facts": module_facts.facts(asset),
         "origin": module_facts.origin(asset),
         "links": metadata.links(asset.metadata),
-        "actions": module_facts.actions(asset, person(request), plan),
+        "actions": actions,
+        "reasons": module_facts.reasons(actions),
         "plan": plan,
         "findings": [(LEVEL_LOOKS[Level(finding["level"])], finding) for finding in asset.report],
         "tab": "checks" if request.GET.get("tab") == "checks" else "about",

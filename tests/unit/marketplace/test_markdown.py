@@ -70,8 +70,9 @@ def test_a_picture_in_a_link_stays_one_link():
     assert ">A seed</a>" in html
 
 
-def test_headings_are_below_those_of_the_page():
-    assert render("# One\n\n<h2>Two</h2>\n") == "<h3>One</h3>\n<h4>Two</h4>\n"
+@pytest.mark.parametrize("text", ["# One\n\n<h2>Two</h2>\n", "### One\n\n<h5>Two</h5>\n"])
+def test_headings_follow_that_of_the_page(text):
+    assert render(text) == "<h2>One</h2>\n<h3>Two</h3>\n"
 
 
 def test_signs_stay_signs():

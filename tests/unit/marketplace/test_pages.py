@@ -109,7 +109,7 @@ def test_a_module_shows_what_its_file_says(adas, source, folder, metadata, place
     services.sync(source)
     page = text_of(adas.get("/modules/seeds/"))
     assert "<strong>Bold</strong>" in page
-    assert "<h3>Seeds</h3>" in page
+    assert "<h2>Seeds</h2>" in page
     assert "<script>x" not in page
     assert "1 core, 1 GB memory" in page
     assert 'href="https://hub.docker.com/r/seeds/classifier"' in page

@@ -32,23 +32,29 @@ DOCUMENT = "openapi.json"
 TEST_MODEL = "deepaas-test"
 
 
-def install(module: Path, work: Path) -> Place:
+def install(module: Path, work: Path, python: str = sys.executable) -> Place:
     """Fresh, as a datacenter does it: no file of the machine's own environment is seen."""
-    python = work / "environment" / "bin" / "python"
-    _uv("venv", "--quiet", "--python", sys.executable, str(work / "environment"))
+    environment = work / "environment"
+    _uv("venv", "--quiet", "--python", python, str(environment))
     lock = module / "requirements.txt"
     constraints = ("-c", str(lock)) if lock.is_file() else ()
-    _uv("pip", "install", "--quiet", "--python", str(python), str(module), *constraints)
+    _uv("pip", "install", "--quiet", "--python", str(environment / "bin" / "python"), str(module), *constraints)
+    return prepare(module, work, environment)
+
+
+def prepare(module: Path, work: Path, environment: Path) -> Place:
+    """Folders of its own for a module that ``environment`` has already."""
     for name in ("storage", "uploads", "home"):
         (work / name).mkdir()
-    environment = {
-        "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
+    programs = environment.absolute() / "bin"
+    variables = {
+        "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
         "HOME": str(work / "home"),
         "LANG": "C.UTF-8",
         "SERAI_STORAGE_DIR": str(work / "storage"),
         "TMPDIR": str(work / "uploads"),
     }
-    return Place(module, python.parent, work / "storage", work / "uploads", environment)
+    return Place(module, programs, work / "storage", work / "uploads", variables)
 
 
 def _uv(*arguments: str) -> None:

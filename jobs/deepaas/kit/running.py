@@ -59,11 +59,18 @@ def check_address(
 
 
 def check_folder(
-    module: Path, *, train: bool = True, write_document: bool = False, say: Say = lambda _result: None
+    module: Path,
+    *,
+    train: bool = True,
+    write_document: bool = False,
+    environment: Path | None = None,
+    say: Say = lambda _result: None,
 ) -> Report:
-    """Install, start, ask and stop a module."""
+    """Install, start, ask and stop a module. ``environment`` has it already, and nothing is installed then."""
     with tempfile.TemporaryDirectory(prefix="serai-check-", ignore_cleanup_errors=True) as work:
-        results = _heard(_of_folder(module.resolve(), Path(work), train, write_document), say)
+        folder = module.resolve()
+        put = partial(local.prepare, environment=environment) if environment else local.install
+        results = _heard(_of_folder(partial(put, folder, Path(work)), folder, Path(work), train, write_document), say)
     return Report(str(module), results)
 
 
@@ -75,14 +82,16 @@ def _heard(results: Iterator[Result], say: Say) -> tuple[Result, ...]:
     return tuple(heard)
 
 
-def _of_folder(module: Path, work: Path, train: bool, write_document: bool) -> Iterator[Result]:
+def _of_folder(
+    put: Callable[[], Place], module: Path, work: Path, train: bool, write_document: bool
+) -> Iterator[Result]:
     yield run("metadata file", partial(local.metadata_file, module))
     try:
-        place = local.install(module, work)
+        place = put()
     except NotKept as reason:
         yield Result("installation", Outcome.FAILED, str(reason))
         return
-    yield Result("installation", Outcome.OK, _("It installs in an environment of its own."))
+    yield Result("installation", Outcome.OK, _("It is installed in %s.") % place.programs.parent)
     with local.started(place, work) as service:
         try:
             seconds = service.wait()

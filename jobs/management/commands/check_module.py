@@ -19,6 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--write-openapi", action="store_true", help="record its document in openapi.json (PATH)")
         parser.add_argument("--samples", type=Path, metavar="FOLDER", help="samples to send (URL)")
         parser.add_argument("--train", action="store_true", help="train a running service: replaces its weights (URL)")
+        parser.add_argument("--environment", type=Path, metavar="FOLDER", help="it is installed there already (PATH)")
         parser.add_argument("--no-train", action="store_true", help="leave the trainings out (PATH)")
 
     def handle(self, *_args: Any, module: str, report: Path | None, **options: Any) -> None:
@@ -36,8 +37,13 @@ class Command(BaseCommand):
         folder = Path(module)
         if not (folder / "pyproject.toml").is_file():
             raise CommandError(f"{module} is no module: it has no pyproject.toml, and is no http:// address.")
-        document = options["write_openapi"]
-        return check_folder(folder, train=not options["no_train"], write_document=document, say=self._say)
+        return check_folder(
+            folder,
+            train=not options["no_train"],
+            write_document=options["write_openapi"],
+            environment=options["environment"],
+            say=self._say,
+        )
 
     def _say(self, result: object) -> None:
         self.stdout.write(str(result))

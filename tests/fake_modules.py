@@ -5,12 +5,14 @@ from pathlib import Path
 
 # Writes the wheel by hand: no build backend has to be fetched.
 BACKEND = """
-import pathlib, zipfile
+import pathlib, time, zipfile
 
 WHEEL = "Wheel-Version: 1.0\\nGenerator: us\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
 
 def build_wheel(folder, config_settings=None, metadata_directory=None):
     here, name = pathlib.Path(__file__).parent, "tiny-1.0-py3-none-any.whl"
+    if (here / "slow").exists():
+        time.sleep(2)
     if (here / "broken").exists():
         raise SystemExit("this module cannot be built: its author forgot a file")
     with zipfile.ZipFile(pathlib.Path(folder) / name, "w") as wheel:
@@ -61,13 +63,15 @@ raise ModuleNotFoundError("No module named 'nosuchlib'")
 SILENT = "import time\ntime.sleep(600)\n"
 
 
-def make_module(folder: Path, *, serve: str = ANSWERS, train: str = TRAINS, broken: bool = False) -> Path:
+def make_module(
+    folder: Path, *, serve: str = ANSWERS, train: str = TRAINS, broken: bool = False, slow: bool = False
+) -> Path:
     """A module's folder; ``serve`` and ``train`` are the programs behind ``deepaas-run`` and ``deepaas-cli``."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pyproject.toml").write_text(PYPROJECT)
     (folder / "backend.py").write_text(textwrap.dedent(BACKEND))
     (folder / "deepaas-run").write_text("#!python" + serve)
     (folder / "deepaas-cli").write_text("#!python" + train)
-    if broken:
-        (folder / "broken").touch()
+    for name in ["broken"] * broken + ["slow"] * slow:
+        (folder / name).touch()
     return folder

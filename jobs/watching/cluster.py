@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from datacenters.interface import Adapter, DatacenterError, JobEvent, JobNotFound, JobState
 from datacenters.models import Cluster
-from datacenters.services import adapter_for, refresh
+from datacenters.services import adapter_for, note_unreachable, refresh
 from jobs import news, projection, reconciling
 from jobs.models import FINAL, Deployment
 
@@ -56,8 +56,9 @@ class ClusterWatch:
         return adapter_for(self.cluster)
 
     def live(self) -> Mapping[UUID, JobState]:
+        """Nothing while the cluster is silent: asking it for each job would only fill our own log."""
         with self._lock:
-            return dict(self.states)
+            return {} if self._silent_since else dict(self.states)
 
     def _refresh(self) -> None:
         refresh(self.cluster)
@@ -109,6 +110,7 @@ class ClusterWatch:
     def _reached(self) -> None:
         if self._silent_since:
             logger.info("%s answers again.", self.cluster)
+            refresh(self.cluster)
         self._failures, self._silent_since = 0, None
 
     def _missed(self, error: DatacenterError) -> None:
@@ -117,6 +119,7 @@ class ClusterWatch:
             logger.warning("%s: %s", self.cluster, error)
         began, since = self._silent_since
         if time.monotonic() - began > OUT_OF_REACH_SECONDS:
+            note_unreachable(self.cluster, error)
             projection.out_of_reach(self.cluster, since)
         wait = BACK_OFF_SECONDS[min(self._failures, len(BACK_OFF_SECONDS) - 1)]
         self._failures += 1

@@ -1,13 +1,16 @@
 """Asks services whether they answer, several at a time, so that a silent one holds up nobody."""
 
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from jobs import health
 from jobs.models import Deployment, Status
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 8
 # A start is looked at often; of one that answers, two bad answers in a row count.
@@ -39,6 +42,8 @@ class Prober:
             if found.ok or deployment.status == Status.STARTING or self._strikes[deployment.pk] >= STRIKES:
                 health.note(deployment, found)
             self._due[deployment.pk] = time.monotonic() + _pause(deployment, found)
+        except DatabaseError:
+            logger.exception("What %s answered could not be written down; it is asked again", deployment.pk)
         finally:
             self._asking.discard(deployment.pk)
             connection.close()

@@ -21,7 +21,7 @@ BEGIN, END = "=== result of the training ===", "=== end of the result ==="
 def main() -> int:
     what, *arguments = sys.argv[1:]
     os.environ["PATH"] = os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)))
-    os.environ.setdefault("DEEPAAS_V2_MODEL", model_name())
+    os.environ["DEEPAAS_V2_MODEL"] = os.environ.get("DEEPAAS_V2_MODEL") or model_name()
     code = {"serve": serve, "train": train}[what](arguments)
     if 0 < code < 128:  # not ended by a signal
         explain()

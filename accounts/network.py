@@ -6,11 +6,16 @@ neighbours. The addresses found here are the ones to connect to; resolving again
 
 import ipaddress
 import socket
+import ssl
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPSConnection
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+
+TIMEOUT = 15  # seconds
 
 
 class Forbidden(Exception):
@@ -38,6 +43,18 @@ def public_target(url: str) -> Target:
         sentence = _("%(host)s is an address of a private network. An operator may allow it by SERAI_TRUSTED_HOSTS.")
         raise Forbidden(sentence % {"host": host})
     return Target(host, port, addresses)
+
+
+def redirection(target: Target, path: str, *, encrypted: bool) -> tuple[int, str]:
+    """Status and Location of one GET, which goes to the address that was checked and follows nothing."""
+    connection = (HTTPSConnection if encrypted else HTTPConnection)(target.host, target.port, timeout=TIMEOUT)
+    with closing(connection):
+        connection.sock = socket.create_connection((target.addresses[0], target.port), TIMEOUT)
+        if encrypted:
+            connection.sock = ssl.create_default_context().wrap_socket(connection.sock, server_hostname=target.host)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.getheader("Location", "")
 
 
 def is_public(address: str) -> bool:

@@ -14,7 +14,7 @@ MAX_MODULES = 2_000
 
 
 def find(source: Source, known: Mapping[str, str]) -> Iterator[Found]:
-    place = git.remote(source.location)
+    place, _newest = git.found(source.location)
     with git.Clone(place) as clone:
         modules = [
             (path.rstrip("/").rpartition("/")[2], _location(place.url, url, branch))

@@ -12,14 +12,15 @@ import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from accounts.network import Forbidden, public_target
+from accounts.network import Forbidden, public_target, redirection
 
 from .found import MAX_FILE, SourceError
 
@@ -29,7 +30,13 @@ MAX_PACK = 100_000_000  # bytes of one file that git may write
 SSH = re.compile(r"^(?:ssh://)?git@([\w.-]+)[:/]([\w./-]+)$")
 BRANCH = re.compile(r"^[A-Za-z0-9][\w./-]{0,199}$")
 COMMIT = re.compile(r"^[0-9a-f]{40,64}$")
+REFS = "/info/refs?service=git-upload-pack"  # what git asks an http server first
+MAX_MOVES = 3
 PROXIES = ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE")
+
+
+class Moved(SourceError):
+    """Its host says that it is elsewhere now."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ def remote(location: str) -> Remote:
         raise SourceError(_("Leave the name and password out of the address: Serai reads public repositories only."))
     if branch and (not BRANCH.match(branch) or ".." in branch):
         raise SourceError(_("“%(branch)s” is no name of a branch.") % {"branch": branch[:60]})
-    return Remote(url, branch, _pinned(url) if parts.scheme == "https" else ())
+    return Remote(url, branch, _pinned(url) if parts.scheme in ("http", "https") else ())
 
 
 def _pinned(url: str) -> tuple[str, ...]:
@@ -76,6 +83,30 @@ def newest(place: Remote) -> str:
         what = _("%(url)s has no branch %(branch)s.") if place.branch else _("%(url)s is empty.")
         raise SourceError(what % {"url": place.url, "branch": place.branch})
     return commit
+
+
+def found(location: str) -> tuple[Remote, str]:
+    """Where the repository is, and its newest commit. Renamed ones are followed, each step checked anew."""
+    place = remote(location)
+    for _step in range(MAX_MOVES):
+        try:
+            return place, newest(place)
+        except Moved:
+            place = remote(_next_address(place))
+    raise SourceError(_("%(url)s is sent from one address to the next without end.") % {"url": location[:200]})
+
+
+def _next_address(place: Remote) -> str:
+    """Where its host says that it has moved; asked by ourselves, since git would go there unchecked."""
+    ask = f"{urlsplit(place.url).path.rstrip('/')}{REFS}"
+    try:
+        target = public_target(place.url)
+        status, location = redirection(target, ask, encrypted=place.url.startswith("https:"))
+    except (Forbidden, OSError, HTTPException) as problem:
+        raise SourceError(f"{place.url}: {problem}") from None
+    if status not in (301, 302, 303, 307, 308) or not location.endswith(REFS):
+        raise SourceError(_("%(url)s has moved: enter its new address.") % {"url": place.url})
+    return urljoin(place.url, location).removesuffix(REFS) + (f"#{place.branch}" if place.branch else "")
 
 
 class Clone:
@@ -158,7 +189,7 @@ def _git(place: Remote, arguments: list[str]) -> bytes:
         out.seek(0)
         said.seek(0)
         if code:
-            raise SourceError(_why(place, code, said.read(4_000).decode(errors="replace")))
+            raise _error(place, code, said.read(4_000).decode(errors="replace"))
         return out.read(MAX_PACK)
 
 
@@ -201,11 +232,17 @@ REASONS = (
     ("not found", lazy("%(url)s does not exist, or is not public.")),
     ("does not exist", lazy("%(url)s does not exist, or is not public.")),
     ("does not appear to be a git repository", lazy("%(url)s is not a Git repository.")),
-    ("unable to update url base from redirection", lazy("%(url)s has moved: enter its new address.")),
-    ("error: 30", lazy("%(url)s has moved: enter its new address.")),
     ("Could not resolve host", lazy("There is no host of that name: %(url)s.")),
     ("File too large", lazy("%(url)s is too large.")),
 )
+
+
+MOVED = ("error: 301", "error: 302", "error: 303", "error: 307", "error: 308")
+
+
+def _error(place: Remote, code: int, said: str) -> SourceError:
+    kind = Moved if any(mark in said for mark in MOVED) else SourceError
+    return kind(_why(place, code, said))
 
 
 def _why(place: Remote, code: int, said: str) -> str:

@@ -16,8 +16,8 @@ def find(source: Source, known: Mapping[str, str]) -> Iterator[Found]:
 def found_in(name: str, location: str, known: Mapping[str, str]) -> Found:
     """The module of this repository; its files are asked for only if its newest commit is not the known one."""
     try:
-        place = git.remote(location)
-        if git.newest(place) == known.get(location):
+        place, newest = git.found(location)
+        if newest == known.get(location):
             return Found(name, location, revision=known[location], unchanged=True)
         with git.Clone(place) as clone:
             return _module(name, location, place, clone)

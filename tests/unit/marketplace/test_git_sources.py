@@ -1,7 +1,11 @@
 """Git sources are read shallow and guarded; the repositories here are real ones on this machine."""
 
+import re
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -165,6 +169,58 @@ def test_no_other_addresses_reach_git(location):
 def test_ssh_addresses_of_catalogs_are_read_by_https(monkeypatch):
     monkeypatch.setattr(git, "_pinned", lambda url: ())
     assert git.remote("git@github.com:ai4os-hub/seeds.git").url == "https://github.com/ai4os-hub/seeds.git"
+
+
+class Renamed(BaseHTTPRequestHandler):
+    """A host that says, to whoever asks, that the repository is elsewhere."""
+
+    to = ""
+
+    def do_GET(self) -> None:
+        self.send_response(301)
+        self.send_header("Location", self.to + self.path.removeprefix("/old"))
+        self.end_headers()
+
+    def log_message(self, *_words: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def renamed(settings) -> Iterator[tuple[type[Renamed], str]]:
+    """The host, and the old address there."""
+    settings.SERAI_GIT_PROTOCOLS = ["http", "file"]
+    settings.SERAI_TRUSTED_HOSTS = ["127.0.0.1"]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Renamed)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield Renamed, f"http://127.0.0.1:{server.server_port}/old"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_renamed_repository_is_followed(db, seeds, renamed):
+    host, address = renamed
+    host.to = f"file://{seeds}"
+    services.sync(source_of(address))
+    asset = Asset.objects.get()
+    assert (asset.title, asset.origin) == ("Seed classifier", address)
+    assert asset.package.startswith(f"git+file://{seeds}@")
+
+
+@pytest.mark.parametrize("to", ["http://169.254.169.254/x", "ext::sh -c id", "http://[::1]/x"])
+def test_a_renamed_repository_leads_to_no_private_place(db, renamed, to):
+    host, address = renamed
+    host.to = to
+    services.sync(source_of(address))
+    asset = Asset.objects.get()
+    assert asset.condition == Condition.NEEDS_REPAIR
+    assert re.search("private network|no https://", asset.report[0]["sentence"])
+
+
+def test_a_repository_that_is_sent_in_circles_ends(db, renamed):
+    host, address = renamed
+    host.to = address
+    services.sync(source_of(address))
+    assert "without end" in Asset.objects.get().report[0]["sentence"]
 
 
 def test_git_that_never_answers_is_ended(seeds, monkeypatch):

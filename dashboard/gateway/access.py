@@ -1,15 +1,20 @@
 """Who may reach an endpoint, and where it is: as the datacenter reported it, never as a request says."""
 
+import base64
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections
+from django.conf import settings
+from django.db import close_old_connections, connection
 from django.utils.translation import gettext as _
 
 from accounts.models import ApiToken, Scope, User
+from dashboard.addresses import MLFLOW_LABEL
 from dashboard.models import EndpointPass
+from jobs import tracking
 from jobs.models import Deployment, Status
 
 from .places import Place
@@ -70,6 +75,8 @@ class Upstream:
 
     host: str
     port: int
+    # What the endpoint itself wants to see as Authorization, where that is a login of the project's.
+    authorization: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -105,6 +112,8 @@ def find(credentials: Credentials, place: Place) -> Upstream:
     deployment = Deployment.objects.visible_to(person).filter(pk=place.deployment_id).first()
     if deployment is None:
         raise NotFound(_("There is nothing here, or it is not yours."))
+    if place.label == MLFLOW_LABEL:
+        return _mlflow(deployment)
     if deployment.status not in OPEN:
         raise _not_running(deployment)
     return _upstream(deployment, place.label)
@@ -115,7 +124,8 @@ def _find_and_close(credentials: Credentials, place: Place) -> Upstream:
     try:
         return find(credentials, place)
     finally:
-        close_old_connections()
+        if not connection.in_atomic_block:
+            close_old_connections()
 
 
 def _person(credentials: Credentials, place: Place) -> User:
@@ -142,6 +152,16 @@ def _not_running(deployment: Deployment) -> NotReady:
     on_the_way = deployment.status in ON_THE_WAY
     hint = _("It opens here as soon as it runs.") if on_the_way else _("Start it again on its page.")
     return NotReady(title, f"{deployment.reason} {hint}".strip(), retry_after=5 if on_the_way else 60)
+
+
+def _mlflow(deployment: Deployment) -> Upstream:
+    """MLflow as the deployment's project sees it; its runs stay after the deployment has ended."""
+    where = urlsplit(settings.MLFLOW_URL)
+    if not where.hostname:
+        raise NotFound(_("This Serai keeps no runs: it has no MLflow."))
+    login = tracking.login(deployment.project)
+    basic = base64.b64encode(f"{login.username}:{login.password}".encode())
+    return Upstream(where.hostname, where.port or 80, authorization=b"Basic " + basic)
 
 
 def _upstream(deployment: Deployment, label: str) -> Upstream:

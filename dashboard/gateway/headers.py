@@ -10,6 +10,7 @@ from django.conf import settings
 
 from accounts.models import TOKEN_PREFIX
 
+from .access import Upstream
 from .places import Place
 
 Headers = list[tuple[bytes, bytes]]
@@ -84,6 +85,16 @@ def request_headers(headers: Sequence[tuple[bytes, bytes]], place: Place, caller
         and name.lower() != b"cookie"
     ]
     return [(b"host", caller.host.encode()), *passing, *_cookie_header(headers), *_forwarded(place, caller)]
+
+
+def as_project(headers: Headers, upstream: Upstream) -> Headers:
+    """The request with the project's own login, from the address that the server knows itself by.
+
+    Origin was compared with the endpoint's host before; a server that compares it with its own would refuse it.
+    """
+    replaced = (b"host", b"authorization", b"origin")
+    passing = [(name, value) for name, value in headers if name.lower() not in replaced]
+    return [(b"host", str(upstream).encode()), (b"authorization", upstream.authorization), *passing]
 
 
 def framing(headers: Sequence[tuple[bytes, bytes]]) -> Headers:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.cache import cache
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -17,8 +19,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import Capability, Project, User
-from dashboard import addresses, snippets, streams
+from accounts.models import Project, User
+from dashboard import addresses, snippets, streams, training
 from dashboard.forms import ARGUMENT, OPTION, DeployForm, api_body, plan_of
 from dashboard.people import person
 from dashboard.stages import stages_of
@@ -30,6 +32,7 @@ from marketplace.models import Asset
 
 PAGE_SIZE = 50
 USAGE_POINTS = 600
+METRICS_FRESH_SECONDS = 2  # shared by all who look
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,8 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = _status_context(deployment) | {
         "logs": _logs(deployment),
         "events": _events(deployment),
-        "may_train": person(request).can(Capability.TRAIN),
+        "result_text": snippets.pretty(deployment.result) if deployment.result is not None else "",
+        "tracked": deployment.kind == DeploymentKind.BATCH and bool(settings.MLFLOW_URL),
     }
     return render(request, "deployments/detail.html", context)
 
@@ -230,6 +234,15 @@ def usage(request: HttpRequest, pk: UUID) -> JsonResponse:
 
 @login_required
 @require_GET
+def metrics(request: HttpRequest, pk: UUID) -> JsonResponse:
+    """The runs that this training logged, and how each metric went; MLflow down is a sentence, not an error."""
+    deployment = _load(request, pk)
+    found = cache.get_or_set(f"metrics-{pk}", lambda: training.metrics_of(deployment), METRICS_FRESH_SECONDS)
+    return JsonResponse(found)
+
+
+@login_required
+@require_GET
 def spec(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The job as Nomad is told it; secrets are not in it."""
     deployment = _load(request, pk)
@@ -330,6 +343,7 @@ urlpatterns = [
     path("deployments/<uuid:pk>/log.txt", log_text, name="deployment-log-text"),
     path("deployments/<uuid:pk>/log/stream/", log_stream, name="deployment-log-stream"),
     path("deployments/<uuid:pk>/usage.json", usage, name="deployment-usage"),
+    path("deployments/<uuid:pk>/metrics.json", metrics, name="deployment-metrics"),
     path("deployments/<uuid:pk>/spec/", spec, name="deployment-spec"),
     path("deployments/<uuid:pk>/stop/", stop, name="deployment-stop"),
     path("deployments/<uuid:pk>/start/", start, name="deployment-start"),

@@ -2,7 +2,7 @@
 
 from jobs.tracking.accounts import ensure_project, ensure_waiting
 from jobs.tracking.client import TrackingRefused, TrackingUnavailable
-from jobs.tracking.runs import Point, Run, metric_history, run, runs_of, search_runs
+from jobs.tracking.runs import Point, Run, login, metric_history, run, runs_of, search_runs
 from jobs.tracking.task import environment, prepare
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "ensure_project",
     "ensure_waiting",
     "environment",
+    "login",
     "metric_history",
     "prepare",
     "run",

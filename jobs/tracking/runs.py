@@ -63,13 +63,13 @@ def search_runs(project: Project, words: str = "", limit: int = 100) -> list[Run
 
 
 def run(project: Project, run_id: str) -> Run:
-    return _run(call(_login(project), "GET", "2.0/mlflow/runs/get", run_id=run_id)["run"])
+    return _run(call(login(project), "GET", "2.0/mlflow/runs/get", run_id=run_id)["run"])
 
 
 def metric_history(project: Project, run_id: str, key: str) -> list[Point]:
     """How one metric went, in order of its steps, thinned out for a chart."""
     found = call(
-        _login(project),
+        login(project),
         "GET",
         "2.0/mlflow/metrics/get-history-bulk-interval",
         run_ids=run_id,
@@ -82,7 +82,8 @@ def metric_history(project: Project, run_id: str, key: str) -> list[Point]:
     return sorted(points, key=lambda point: (point.step, point.at))
 
 
-def _login(project: Project) -> Login:
+def login(project: Project) -> Login:
+    """The account by which a project reads and writes its runs."""
     return login_of(account_of(project))
 
 

@@ -1,63 +1,113 @@
-// Draws what a deployment used: one chart each for CPU and memory, under [data-usage]. Asks anew while the page is seen.
+// Draws lines with uPlot: what a deployment used under [data-usage], what a training logged under [data-metrics].
+// Both ask anew while the page is seen.
 (() => {
-  const PERIOD_MS = 10_000;
+  const USAGE_PERIOD_MS = 10_000;
+  const METRICS_PERIOD_MS = 2_000;
   const HEIGHT = 150;
 
-  function colour(name) {
-    return getComputedStyle(document.documentElement).getPropertyValue(name).trim() || "#066fd1";
+
+  function ink() {
+    const probe = getComputedStyle(document.querySelector(".chart"));
+    return { text: probe.color, grid: "rgb(128 128 128 / 18%)", line: getComputedStyle(document.querySelector("a")).color };
   }
 
-  function axes() {
-    const ink = colour("--tblr-secondary");
-    const grid = { stroke: colour("--tblr-border-color"), width: 1 };
-    return [{ stroke: ink, grid }, { stroke: ink, grid, size: 60 }];
-  }
-
-  function draw(place, title, data) {
+  /** One chart in a figure of its own; `fromZero` for amounts, `times` when x is in seconds. */
+  function draw(place, title, data, { fromZero = false, times = false } = {}) {
     const figure = document.createElement("figure");
     const caption = document.createElement("figcaption");
-    caption.textContent = title;
     figure.append(caption);
     place.append(figure);
-    const line = colour("--tblr-primary");
+    const { text, grid, line } = ink();
+    const axis = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
     const options = {
-      width: figure.clientWidth || 400,
+      width: figure.clientWidth || 320,
       height: HEIGHT,
       legend: { show: false },
-      series: [{}, { label: title, stroke: line, fill: `${line}22`, width: 1.5 }],
-      axes: axes(),
-      scales: { y: { range: (_plot, _low, high) => [0, (high || 1) * 1.15] } },
+      series: [{}, { label: title, stroke: line, width: 2, points: { show: data[0].length < 30 } }],
+      axes: [axis, { ...axis, size: 56 }],
+      scales: {
+        x: { time: times },
+        ...(fromZero && { y: { range: (_plot, _low, high) => [0, (high || 1) * 1.15] } }),
+      },
     };
     const plot = new uPlot(options, data, figure);
+    const label = (values) => {
+      const last = values.at(-1);
+      caption.textContent = last === undefined ? title : `${title}: ${Number(last.toPrecision(4))}`;
+    };
+    label(data[1]);
     new ResizeObserver(() => plot.setSize({ width: figure.clientWidth, height: HEIGHT })).observe(figure);
-    return plot;
+    return {
+      update(next) {
+        plot.setData(next);
+        label(next[1]);
+      },
+    };
   }
 
-  async function read(place) {
-    const answer = await fetch(place.dataset.usage, { headers: { Accept: "application/json" } });
-    if (!answer.ok) return null;
+  /** Calls `refresh` now and every so often; it says false when there is nothing more to come. */
+  function keepFresh(refresh, period) {
+    async function again() {
+      const more = document.hidden ? true : await refresh().catch(() => true);
+      if (more !== false) setTimeout(again, period);
+    }
+    again();
+  }
+
+  async function read(url) {
+    const answer = await fetch(url, { headers: { Accept: "application/json" } });
+    if (!answer.ok) throw new Error(String(answer.status));
     return answer.json();
   }
 
-  function start(place) {
-    let plots;
-    async function refresh() {
-      if (document.hidden) return;
-      const data = await read(place).catch(() => null);
-      if (!data || data.times.length < 2) return;
-      const cpu = [data.times, data.cpu_cores];
-      const memory = [data.times, data.memory_mb];
-      if (!plots) {
+  function usage(place) {
+    let charts;
+    keepFresh(async () => {
+      const data = await read(place.dataset.usage);
+      if (data.times.length < 2) return true;
+      const pairs = [[data.times, data.cpu_cores], [data.times, data.memory_mb]];
+      if (charts) charts.forEach((chart, index) => chart.update(pairs[index]));
+      else {
         place.replaceChildren();
-        plots = [draw(place, place.dataset.cpu, cpu), draw(place, place.dataset.memory, memory)];
-      } else {
-        plots[0].setData(cpu);
-        plots[1].setData(memory);
+        const titles = [place.dataset.cpu, place.dataset.memory];
+        charts = pairs.map((pair, index) => draw(place, titles[index], pair, { fromZero: true, times: true }));
       }
-    }
-    refresh();
-    setInterval(refresh, PERIOD_MS);
+      return true;
+    }, USAGE_PERIOD_MS);
   }
 
-  document.querySelectorAll("[data-usage]").forEach(start);
+  function metrics(place) {
+    const charts = new Map();
+    const hint = place.querySelector("p");
+    const initially = hint.textContent;
+    let links;
+    function link(runs) {
+      links?.remove();
+      links = document.createElement("p");
+      for (const run of runs.filter((run) => run.url)) {
+        const anchor = document.createElement("a");
+        anchor.href = run.url;
+        anchor.target = "_blank";
+        anchor.rel = "noopener";
+        anchor.textContent = `${place.dataset.open}: ${run.name || run.id}`;
+        links.append(anchor);
+      }
+      place.append(links);
+    }
+    keepFresh(async () => {
+      const data = await read(place.dataset.metrics);
+      hint.textContent = data.problem || initially;
+      hint.hidden = !data.problem && data.series.length > 0;
+      for (const { name, steps, values } of data.series) {
+        const pair = [steps, values];
+        if (charts.has(name)) charts.get(name).update(pair);
+        else charts.set(name, draw(place, name, pair));
+      }
+      if (data.runs.length) link(data.runs);
+      return !data.runs.some((run) => run.status === "FINISHED" || run.status === "FAILED");
+    }, METRICS_PERIOD_MS);
+  }
+
+  document.querySelectorAll("[data-usage]").forEach(usage);
+  document.querySelectorAll("[data-metrics]").forEach(metrics);
 })();

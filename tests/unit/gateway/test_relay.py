@@ -4,7 +4,8 @@ import base64
 
 import pytest
 
-from jobs.models import Deployment
+from dashboard.models import EndpointPass
+from jobs.models import Deployment, Status, TrackingAccount
 
 from . import MAIN, Pairs, call
 
@@ -218,3 +219,33 @@ def test_odd_methods_are_refused(prefix, by_token, method) -> None:
 @pytest.mark.parametrize("path", ["http://evil.example/", "*", "/a#b"])
 def test_only_plain_paths_are_passed(ada, host, cookie, path) -> None:
     assert call(path, host, headers=cookie(ada)).status == 400
+
+
+# ── MLflow ───────────────────────────────────────────────────────────────────────────────────────
+def test_mlflow_opens_as_the_project_and_after_the_deployment_ended(client, settings, ada, deployment, echo) -> None:
+    settings.MLFLOW_URL = f"http://127.0.0.1:{echo}"
+    Deployment.objects.update(status=Status.COMPLETED, endpoints=[])
+    client.force_login(ada)
+    code = EndpointPass.code(ada, client.session.session_key, deployment, "mlflow")
+    cookie = "serai_app=" + EndpointPass.redeem(code, deployment.pk, "mlflow")
+
+    own = f"mlflow-{deployment.pk}.apps.localhost:8000"
+    told = call("/ajax-api/2.0/x", own, headers=[("cookie", cookie), ("origin", f"http://{own}")], method="POST").json
+    headers = {name.lower(): value for name, value in told["headers"]}
+
+    account = TrackingAccount.objects.get(project=ada.personal_project)
+    login = base64.b64encode(f"{account.username}:{account.password}".encode()).decode()
+    assert headers["authorization"] == f"Basic {login}"
+    assert headers["host"] == f"127.0.0.1:{echo}"
+    assert "origin" not in headers
+
+
+def test_no_mlflow_is_said_plainly(client, settings, ada, deployment) -> None:
+    settings.MLFLOW_URL = ""
+    client.force_login(ada)
+    code = EndpointPass.code(ada, client.session.session_key, deployment, "mlflow")
+    cookie = "serai_app=" + EndpointPass.redeem(code, deployment.pk, "mlflow")
+
+    answer = call("/", f"mlflow-{deployment.pk}.apps.localhost:8000", headers=[("cookie", cookie)])
+
+    assert answer.status == 404

@@ -1,0 +1,32 @@
+"""What a training's page draws: its runs in MLflow, and how each of their metrics went."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from dashboard import addresses
+from jobs import tracking
+from jobs.models import Deployment
+from jobs.tracking import Run, TrackingRefused, TrackingUnavailable
+
+LARGEST_NUMBER = 12  # of charts; the rest is in MLflow
+
+
+def metrics_of(deployment: Deployment) -> dict[str, Any]:
+    """``{"problem", "runs": [{"id", "name", "status", "url"}], "series": [{"name", "steps", "values"}]}``."""
+    try:
+        runs = tracking.runs_of(deployment)
+        series = list(_series(deployment, runs[0])) if runs else []
+    except (TrackingUnavailable, TrackingRefused) as obstacle:
+        return {"problem": str(obstacle), "runs": [], "series": []}
+    return {"problem": "", "runs": [_shown(deployment, run) for run in runs], "series": series}
+
+
+def _series(deployment: Deployment, run: Run) -> Iterator[dict[str, Any]]:
+    for name in sorted(run.metrics)[:LARGEST_NUMBER]:
+        points = tracking.metric_history(deployment.project, run.id, name)
+        yield {"name": name, "steps": [p.step for p in points], "values": [p.value for p in points]}
+
+
+def _shown(deployment: Deployment, run: Run) -> dict[str, str]:
+    url = addresses.run_url(deployment, run.experiment_id, run.id)
+    return {"id": run.id, "name": run.name, "status": run.status, "url": url}

@@ -7,9 +7,12 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, User
 from datacenters.models import Cluster, Datacenter, Node
-from jobs.models import Deployment, DeploymentEvent, DeploymentKind, Status, UsageSample
+from jobs.models import Deployment, DeploymentEvent, DeploymentKind, Status, UsageSample, as_json
+from jobs.requests import DeployRequest
 from marketplace.models import Kind, Module, Source, SourceKind
 
+# The newest deployments, whose pages the crawl looks at.
+TOLD_FIRST = (Status.RUNNING, Status.FAILED)
 GPU = {"vendor": "nvidia", "kind": "gpu", "model": "T4", "count": 2, "healthy": 2, "used": 1, "memory_mb": 15360}
 METADATA = {
     "libraries": ["scikit-learn"],
@@ -25,7 +28,7 @@ METADATA = {
 def furnish(owner: User) -> None:
     datacenter = _datacenter()
     module = _modules()
-    for number, status in enumerate(Status):
+    for number, status in enumerate(sorted(Status, key=TOLD_FIRST.__contains__, reverse=True)):
         _deployment(owner, module, datacenter, status, number)
     AuditEvent.record(owner, "user.signed-in", owner)
 
@@ -71,8 +74,7 @@ def _deployment(owner: User, module: Module, datacenter: Datacenter, status: Sta
     deployment = Deployment.objects.create(
         project=owner.personal_project, owner=owner, asset=module, asset_slug=module.slug,
         title=f"Digits, {status.label}", kind=DeploymentKind.BATCH if number % 3 == 2 else DeploymentKind.SERVICE,
-        request={"asset": "digits", "title": "Digits", "project": owner.personal_project.slug,
-                 "resources": {"cpu_cores": 1.0, "memory_mb": 1000, "disk_mb": 1000, "gpus": 0}},
+        request=as_json(DeployRequest(asset="digits", title="Digits", project=owner.personal_project.slug)),
         status=status, stage="starting", healthy=True if status == Status.RUNNING else None, created=now,
         datacenter=datacenter, reason="The module ended with exit code 1." if failed else "",
         advice="Read the end of its log." if failed else "",

@@ -23,6 +23,15 @@ def test_every_component_is_sound(visit, ada, axe_source, look):
     assert not scrolls_sideways(browser)
 
 
+def test_a_page_with_a_mistake_is_noticed(visit, ada, axe_source):
+    browser = visit(ada)
+    browser.go("/gallery/")
+    browser.page.evaluate("document.body.append(document.createElement('img'))")
+    browser.page.evaluate("document.body.setAttribute('style', 'color: red')")  # which the policy forbids
+    assert any("image-alt" in finding for finding in findings(browser, axe_source))
+    assert any("Content Security Policy" in complaint for complaint in browser.complaints)
+
+
 def test_a_change_refreshes_the_fragments_that_show_it_and_no_others(visit, ada):
     browser = visit(ada)
     browser.go("/gallery/live?mood=well")

@@ -11,7 +11,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.crypto import EncryptedTextField
-from accounts.crypto import EncryptedTextField
 from accounts.models import Project, User
 from datacenters.models import Datacenter
 from marketplace.models import Asset
@@ -230,19 +229,6 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-
-class TrackingAccount(models.Model):
-    """A project's account and experiment in MLflow; written down here first, then made there."""
-
-    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="tracking")
-    username = models.CharField(max_length=80, unique=True)
-    password = EncryptedTextField()
-    experiment_id = models.CharField(max_length=40, blank=True, default="")
-    experiment = models.CharField(max_length=80, blank=True, default="", help_text=_("its name, once it is made"))
-
-    def __str__(self) -> str:
-        return self.username
 
 
 class TrackingAccount(models.Model):

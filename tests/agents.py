@@ -51,7 +51,9 @@ class Agent:
     def client(self, **settings: Any) -> httpx.Client:
         """A client for ``/v1/…`` paths."""
         settings.setdefault("timeout", 60)
-        return httpx.Client(base_url=f"{self.address}/v1/", headers=self.headers, **settings)
+        # Compressed streams come in blocks, not as they are written.
+        headers = {**self.headers, "Accept-Encoding": "identity"}
+        return httpx.Client(base_url=f"{self.address}/v1/", headers=headers, **settings)
 
     def start(self, **environment: str) -> None:
         with self.log.open("ab") as log:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import re
 import shutil
 import time
@@ -19,15 +20,19 @@ from .state import Change, Document, JobKey, Run, State, new_id
 from .usage import Meter
 from .users import job_user
 
+log = logging.getLogger("serai.local")
+
 FINISHED_KEPT = 3  # allocations of a job, with their logs
 EVALUATIONS_KEPT = 10  # of a job
 FORCE_AFTER = 15.0  # seconds
+BEGIN_AGAIN_AFTER = 5.0  # seconds
 NO_UPDATES = {
     "Canary": 0, "DestructiveUpdate": 0, "Disconnect": 0, "Ignore": 0, "InPlaceUpdate": 0, "Migrate": 0, "Place": 0,
     "Preemptions": 0, "Reconnect": 0, "RescheduleLater": 0, "RescheduleNow": 0, "Stop": 0,
 }  # fmt: skip
 # Members of a job that say what it is; the others say how it goes.
 NOT_SPEC = ("CreateIndex", "ModifyIndex", "JobModifyIndex", "Status", "StatusDescription", "SubmitTime", "Version")
+DISK_FULL = "The disk of the local datacenter is full: nothing new can be started. Delete something, then try again."
 NO_LONGER_NEEDED = "alloc not needed due to job update"
 
 
@@ -122,6 +127,8 @@ class Agent:
 
     def register(self, given: Any, namespace: str) -> Document:
         """Take a job in and place it; the evaluation."""
+        if self.state.unsaved:
+            raise Refused(500, DISK_FULL)
         job = self.checked(given, namespace)
         key = (job["Namespace"], job["ID"])
         old = self.state.job(key)
@@ -313,7 +320,11 @@ class Agent:
         runner = self.runners.pop(allocation_id)
         if task.cancelled():
             return
-        task.result()  # a fault of ours must be seen
+        if fault := task.exception():
+            # As if the agent had been started again: everything needed for it is written down.
+            log.error("The runner of allocation %s failed; it begins again", allocation_id, exc_info=fault)
+            asyncio.get_running_loop().call_later(BEGIN_AGAIN_AFTER, self._run, allocation_id)
+            return
         key = (runner.document["Namespace"], runner.document["JobID"])
         if job := self.state.job(key):
             self._job_status(job)

@@ -44,7 +44,8 @@ class AllocationRunner:
         """A task changed: take over what the allocation now is, and look again at what comes next."""
         status, sentence = client_status(self.document["TaskStates"])
         self.document.update(ClientStatus=status, ClientDescription=sentence)
-        self.known.commit(Change("Allocation", self.document, "AllocationUpdated"))
+        # One transaction with the record of where its tasks are: after a crash neither may be ahead of the other.
+        self.known.commit(Change("Allocation", self.document, "AllocationUpdated"), runs=[self.run_record])
         self.wake.set()
 
     # -- its life
@@ -61,9 +62,10 @@ class AllocationRunner:
         except OSError as error:
             self._cannot_prepare(error)
             return
-        running = [asyncio.ensure_future(task.run()) for task in self.tasks.values()]
-        await self._conduct()
-        await asyncio.gather(*running)
+        async with asyncio.TaskGroup() as running:
+            for task in self.tasks.values():
+                running.create_task(task.run())
+            await self._conduct()
 
     async def _conduct(self) -> None:
         """Let tasks start and end in their order until all are dead."""

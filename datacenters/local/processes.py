@@ -59,6 +59,14 @@ def _process(pid: int, fields: list[bytes]) -> Process:
     )
 
 
+def environment(pid: int) -> list[bytes]:
+    """``NAME=value`` of a process as it began; empty if we may not know."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
 def below(root: int, found: Iterable[Process]) -> list[Process]:
     """All descendants of a process, itself left out."""
     children: dict[int, list[Process]] = defaultdict(list)

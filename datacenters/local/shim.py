@@ -98,7 +98,7 @@ def take_user(task: dict[str, Any]) -> None:
         os.setgroups([])
         os.setresgid(task["gid"], task["gid"], task["gid"])
         os.setresuid(task["uid"], task["uid"], task["uid"])
-    os.umask(0o007)
+    os.umask(task["umask"])
 
 
 def complaint_of(task: dict[str, Any], error: Exception) -> str:
@@ -193,7 +193,7 @@ def run(folder: str, task: dict[str, Any]) -> None:
     for descriptor in (task_out, task_err, go, trouble):
         os.close(descriptor)
     me = os.getpid()
-    facts = {"shim": me, "shim_start": start_ticks(me), "pid": main, "start": start_ticks(main)}
+    facts = {"shim": me, "shim_start": start_ticks(me), "pid": main, "start": start_ticks(main), "marks": task["marks"]}
     write_whole(folder, "started", {"time": time.time_ns(), **facts})
     os.write(word, b"g")
     if message := os.read(complaint, BLOCK).decode(errors="replace"):

@@ -6,6 +6,7 @@ it is there, or nothing.
 
 import asyncio
 import json
+import logging
 import sqlite3
 import time
 import uuid
@@ -18,6 +19,11 @@ from typing import Any
 Document = dict[str, Any]
 JobKey = tuple[str, str]  # namespace, id
 
+log = logging.getLogger("serai.local")
+
+Row = tuple[str, str, Document | None]  # kind, key, body (None: forget it)
+WRITE = "INSERT OR REPLACE INTO documents VALUES (?, ?, ?)"
+FORGET = "DELETE FROM documents WHERE kind = ? AND key = ?"
 EVENTS_KEPT = 100
 KINDS = ("Namespace", "Job", "Evaluation", "Allocation", "Variable", "Node", "Run", "Fact")
 TOLD = ("Job", "Evaluation", "Allocation", "Node")
@@ -93,6 +99,7 @@ class State:
             "CREATE TABLE IF NOT EXISTS documents"
             " (kind TEXT, key TEXT, body TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID;"
         )
+        self.unsaved: dict[tuple[str, str], str | None] = {}
         self.documents: dict[str, dict[str, Document]] = {kind: {} for kind in KINDS}
         for kind, key, body in self.database.execute("SELECT kind, key, body FROM documents"):
             self.documents[kind][key] = json.loads(body)
@@ -130,16 +137,11 @@ class State:
         self.index += 1
         for change in changes:
             self._take(change)
-        index = Change("Fact", {"ID": "index", "value": self.index})
-        rows = [("Run", run.id, vars(run)) for run in runs]
-        rows += [(change.kind, change.key, change.document) for change in (*changes, index) if not change.gone]
-        self.database.execute("BEGIN IMMEDIATE")
-        for kind, key, body in rows:
-            self.database.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (kind, key, json.dumps(body)))
-        self.database.executemany(
-            "DELETE FROM documents WHERE kind = ? AND key = ?", [(c.kind, c.key) for c in changes if c.gone]
+        self._write(
+            *((change.kind, change.key, None if change.gone else change.document) for change in changes),
+            *(("Run", run.id, vars(run)) for run in runs),
+            ("Fact", "index", {"ID": "index", "value": self.index}),
         )
-        self.database.execute("COMMIT")
         self._tell(changes)
         return self.index
 
@@ -148,26 +150,40 @@ class State:
         if change.gone:
             documents.pop(change.key, None)
             return
-        if change.kind in ("Job", "Evaluation", "Allocation", "Variable", "Namespace"):
-            document.setdefault("CreateIndex", self.index)
-            document["ModifyIndex"] = self.index
+        document.setdefault("CreateIndex", self.index)
+        document["ModifyIndex"] = self.index
         if change.kind in ("Evaluation", "Allocation"):
             document["ModifyTime"] = time.time_ns()
         documents[change.key] = document
 
-    def forget_run(self, run: Run) -> None:
-        self.runs.pop(run.id, None)
-        self.database.execute("DELETE FROM documents WHERE kind = 'Run' AND key = ?", (run.id,))
-
     def save(self, run: Run) -> None:
         """Write down where an allocation's tasks are, without a word to anyone."""
         self.runs[run.id] = run
-        self.database.execute("INSERT OR REPLACE INTO documents VALUES ('Run', ?, ?)", (run.id, json.dumps(vars(run))))
+        self._write(("Run", run.id, vars(run)))
+
+    def forget_run(self, run: Run) -> None:
+        self.runs.pop(run.id, None)
+        self._write(("Run", run.id, None))
 
     def remember(self, name: str, **values: Any) -> None:
         fact = {**self.fact(name), **values}
         self.documents["Fact"][name] = fact
-        self.database.execute("INSERT OR REPLACE INTO documents VALUES ('Fact', ?, ?)", (name, json.dumps(fact)))
+        self._write(("Fact", name, fact))
+
+    def _write(self, *rows: Row) -> None:
+        """One transaction. On a full disk the rows wait for the next one, so that what runs is not lost from sight."""
+        self.unsaved |= {(kind, key): json.dumps(body) if body is not None else None for kind, key, body in rows}
+        try:
+            self.database.execute("BEGIN IMMEDIATE")
+            for (kind, key), body in self.unsaved.items():
+                self.database.execute(FORGET if body is None else WRITE, (kind, key, *([] if body is None else [body])))
+            self.database.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            log.error("The state could not be written: %s", error)
+            if self.database.in_transaction:
+                self.database.execute("ROLLBACK")
+        else:
+            self.unsaved.clear()
 
     # -- telling
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -11,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from .processes import processes, start_ticks
+from .processes import Process, environment, processes, start_ticks
 from .state import Document
 
 SHIM = Path(__file__).with_name("shim.py")
@@ -48,7 +49,10 @@ class Life:
 
     async def start(self, task: Document) -> int:
         """Start it; when it began. Raises NotStarted."""
-        answer = await asyncio.to_thread(self._spawn, json.dumps(task).encode())
+        try:
+            answer = await asyncio.to_thread(self._spawn, json.dumps(task).encode())
+        except OSError as error:
+            raise NotStarted(_no_room(error)) from error
         if "error" in answer:
             raise NotStarted(str(answer["error"]))
         started = self._read("started")
@@ -80,8 +84,11 @@ class Life:
             shim.stdin.close()  # type: ignore[union-attr]
         answer = shim.stdout.read()  # type: ignore[union-attr]
         shim.stdout.close()  # type: ignore[union-attr]
+        found: Document = json.loads(answer) if answer else {}
+        if "pid" not in found:
+            shim.wait()
         shim.returncode = 0  # it lives on; its end is heard of by its pidfd
-        return json.loads(answer) if answer else {}
+        return found
 
     def _read(self, name: str) -> Document | None:
         try:
@@ -119,16 +126,8 @@ class Life:
         if ended := self._read("ended"):
             return _ending(ended)
         if started:
-            await self._end_session(int(started["pid"]), int(started["start"]))
+            await _end_leftovers(started)
         return Ending(code=-1, message=LOST, never_began=not started)
-
-    async def _end_session(self, leader: int, start: int) -> None:
-        """Nobody watches over these any more: end them, so that nothing runs unseen or twice."""
-        while left := [p.pid for p in processes() if p.session == leader and p.start >= start and p.state != "Z"]:
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            await asyncio.sleep(0.05)
 
     def signal(self, number: int) -> None:
         """To the task's own process, and no other: its number may have been given to a stranger since."""
@@ -147,6 +146,29 @@ class Life:
         """The shim: all of the task's processes are below it."""
         started = self._read("started")
         return int(started["shim"]) if started else None
+
+
+def _no_room(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk of the local datacenter is full. Delete something, then start this job again."
+    return f"This machine cannot start another task now: {error.strerror}."
+
+
+async def _end_leftovers(started: Document) -> None:
+    """Nobody watches over these any more: end them, so that nothing runs unseen or twice."""
+    marks = [f"{name}={value}".encode() for name, value in started["marks"].items()]
+    while left := [process.pid for process in processes() if _belongs(process, started, marks)]:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0.05)
+
+
+def _belongs(process: Process, started: Document, marks: list[bytes]) -> bool:
+    """Of the task's own session, or with its marks in the environment (should it have left that session)."""
+    if process.start < started["start"] or process.state == "Z":
+        return False
+    return process.session == started["pid"] or set(marks) <= set(environment(process.pid))
 
 
 def _ending(ended: Document) -> Ending:

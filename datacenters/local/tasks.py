@@ -46,6 +46,8 @@ class TaskRunner:
         self.allowed, self.ending_wanted, self.restart_wanted = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.dead = asyncio.Event()
         self.life: Life | None = None
+        if private.get("restart"):
+            self.restart_wanted.set()
         if self.state["State"] == "dead":
             self.dead.set()
 
@@ -66,6 +68,7 @@ class TaskRunner:
     async def restart(self, reason: str) -> None:
         """End it and let it begin again at once; returns when it has ended."""
         life = self.life
+        self.private["restart"] = True
         self._tell(events.restart_signaled(reason))
         self.restart_wanted.set()
         while self.life is life and not self.dead.is_set():
@@ -158,7 +161,6 @@ class TaskRunner:
     def _begun(self, when: int) -> None:
         self.private["phase"] = "running"
         events.mark_started(self.state, when)
-        self._save()
         self.changed()
 
     async def _watched(self, life: Life) -> Ending:
@@ -185,6 +187,7 @@ class TaskRunner:
             self._die(failed=False)
         elif self.restart_wanted.is_set():
             self.restart_wanted.clear()
+            self.private["restart"] = False
             self._restart(0, "")
         else:
             self._follow_policy(ending)
@@ -211,13 +214,11 @@ class TaskRunner:
     def _restart(self, seconds: float, reason: str) -> None:
         self.private["not_before"] = time.time() + seconds
         events.mark_restarting(self.state, seconds, reason)
-        self._save()
         self.changed()
 
     def _die(self, *, failed: bool) -> None:
         self.private["phase"] = "dead"
         events.mark_dead(self.state, failed=failed)
-        self._save()
         self.dead.set()
         self.changed()
 
@@ -277,6 +278,9 @@ class TaskRunner:
             "log_bytes": self.task["LogConfig"]["MaxFileSizeMB"] * 2**20,
             "uid": user.uid if user else None,
             "gid": user.gid if user else None,
+            # What an operator task makes is for other users to read.
+            "umask": 0o022 if self.task["User"] == "root" else 0o007,
+            "marks": {name: env[name] for name in ("NOMAD_ALLOC_ID", "NOMAD_TASK_NAME")},
         }
 
     def _environment(self) -> tuple[dict[str, str], list[Document]]:

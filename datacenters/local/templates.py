@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 ENV = re.compile(r'env\s+"([^"]*)"')
 WITH = re.compile(r'with\s+nomadVar\s+"([^"]*)"')
+BLANKS = " \t\r"
 KEY = re.compile(r"\.([A-Za-z0-9_]+)")
 
 Items = Mapping[str, str]
@@ -125,15 +126,15 @@ def env_lines(text: str) -> dict[str, str]:
     """``KEY=value`` lines as an environment; quotes around a value go, comments and empty lines too."""
     found = {}
     for line in text.split("\n"):
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        name, equals, value = line.strip(BLANKS).removeprefix("export ").partition("=")
         if equals and name and not name.startswith("#"):
-            found[name.strip()] = _unquoted(value.strip())
+            found[name.strip(BLANKS)] = _unquoted(value.strip(BLANKS))
     return found
 
 
 def _unquoted(value: str) -> str:
     if len(value) < 2 or value[0] != value[-1] or value[0] not in "\"'":
-        return value
+        return value.partition("#")[0].rstrip(BLANKS)  # in Nomad a comment may begin anywhere
     if value[0] == "'":
         return value[1:-1]
     try:

@@ -153,7 +153,8 @@ def state(allocation: Document, task: str = "main") -> str:
 
 def events(allocation: Document, task: str = "main") -> list[str]:
     """The types of what happened to a task, in order."""
-    return [event["Type"] for event in allocation["TaskStates"][task]["Events"]]
+    task_state = (allocation["TaskStates"] or {}).get(task) or {}
+    return [event["Type"] for event in task_state.get("Events") or []]
 
 
 def event(allocation: Document, kind: str, task: str = "main") -> Document:

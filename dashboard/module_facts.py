@@ -99,7 +99,8 @@ def origin(asset: Asset) -> list[tuple[str, str]]:
         (_("There"), "" if asset.origin == "." else asset.origin),
         (_("Revision"), asset.revision[:12]),
         (_("Container image"), asset.docker_image),
-        (_("Package"), asset.package),
+        # A folder's place on this machine is nobody's business.
+        (_("Package"), asset.package if asset.package.startswith("git+") else ""),
         (_("Version of the package"), asset.package_digest[:12]),
         (_("DOI"), metadata.doi(asset.metadata.get("doi"))),
     ]

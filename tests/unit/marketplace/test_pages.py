@@ -165,6 +165,11 @@ def test_metadata_can_be_taken_along(adas, make_asset):
     assert "seeds.json" in answer.headers["Content-Disposition"]
 
 
+def test_folders_of_this_machine_are_not_shown(adas, make_asset, place):
+    make_asset("seeds", package="/srv/secret-place/seeds")
+    assert "secret-place" not in text_of(adas.get("/modules/seeds/"))
+
+
 def test_an_unknown_module_is_not_found(adas, db):
     assert adas.get("/modules/nothing/").status_code == 404
 

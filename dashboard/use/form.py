@@ -119,7 +119,11 @@ def _field(argument: Argument) -> forms.Field | None:
     if argument.type is Type.FILE:
         return UploadField(argument)
     if not argument.is_accept:
-        return ArgumentField(argument)
+        field = ArgumentField(argument)
+        # For its mark and the browser; what is missing is told by the field's own rules.
+        field.required = argument.required and argument.default is None
+        field.widget.is_required = field.required
+        return field
     if len(argument.choices) < 2:
         return None  # nothing to choose: the module's own default it is
     return _accept_field(argument)

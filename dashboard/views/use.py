@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from mimetypes import guess_type
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from dashboard.people import person
 from dashboard.use.form import UseForm
-from dashboard.use.results import Result, result_of
+from dashboard.use.results import Result, data_address, result_of
 from dashboard.use.snippets import call_snippets
 from jobs.deepaas import services
 from jobs.deepaas.client import InvalidArguments, ModuleError, Silent
@@ -23,6 +24,7 @@ from jobs.deepaas.samples import Sample, samples_of
 from jobs.models import Deployment, Status
 
 SAMPLE, MODEL = "_sample", "_model"
+SHOWN_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 USABLE = frozenset({Status.RUNNING, Status.UNKNOWN})
 
 
@@ -36,6 +38,7 @@ class Use:
     operation: Operation
     form: UseForm
     samples: Sequence[Sample]
+    sample: Sample | None = None  # the one that was pressed
     result: Result | None = None
     problem: ModuleError | None = None
     values: dict[str, Any] = field(default_factory=dict)
@@ -50,6 +53,14 @@ class Use:
         shown = {name: file for name, file in files.items() if file or self._is_required(name)}
         named = {name: file or f"{name}.bin" for name, file in shown.items()}
         return call_snippets(self.deployment, self.operation, self.values, named)
+
+    @property
+    def previews(self) -> list[tuple[str, str]]:
+        """(name, data: address) of the images of the example that was tried."""
+        if self.sample is None:
+            return []
+        images = [path for path in self.sample.files.values() if guess_type(path.name)[0] in SHOWN_IMAGES]
+        return [(path.name, data_address(guess_type(path.name)[0] or "", path.read_bytes())) for path in images]
 
     def run(self) -> bool:
         """Ask the module; False if the form must be shown again."""
@@ -94,7 +105,7 @@ def _answered(request: HttpRequest, asked: Use, *, ran: bool) -> HttpResponse:
     if not request.headers.get("HX-Request"):
         return render(request, "use/use.html", _context(asked), status=status)
     if ran:
-        return render(request, "use/_result.html", _context(asked), status=status)
+        return render(request, "use/_answer.html", _context(asked), status=status)
     response = render(request, "use/_form.html", _context(asked), status=status)
     # Only now the form is replaced: a chosen file would be lost with it.
     response["HX-Retarget"], response["HX-Reswap"] = "#use-form", "outerHTML"
@@ -113,17 +124,18 @@ def _asked(request: HttpRequest, deployment: Deployment, models: Sequence[Model]
     model = next((model for model in models if model.name == given.get(MODEL)), models[0])
     assert model.predict
     samples = samples_of(deployment.asset)
-    form = _form(request, model.predict, samples)
-    return Use(deployment, models, model, model.predict, form, samples)
+    sample = _pressed(request, samples)
+    form = UseForm.of_sample(model.predict, sample) if sample else _form(request, model.predict)
+    return Use(deployment, models, model, model.predict, form, samples, sample)
 
 
-def _form(request: HttpRequest, operation: Operation, samples: Sequence[Sample]) -> UseForm:
-    if request.method == "GET":
-        return UseForm(operation)
-    chosen = request.POST.get(SAMPLE, "")
-    if chosen.isdecimal() and int(chosen) < len(samples):
-        return UseForm.of_sample(operation, samples[int(chosen)])
-    return UseForm(operation, request.POST, request.FILES)
+def _pressed(request: HttpRequest, samples: Sequence[Sample]) -> Sample | None:
+    number = request.POST.get(SAMPLE, "")
+    return samples[int(number)] if number.isdecimal() and int(number) < len(samples) else None
+
+
+def _form(request: HttpRequest, operation: Operation) -> UseForm:
+    return UseForm(operation, request.POST, request.FILES) if request.method == "POST" else UseForm(operation)
 
 
 def _context(asked: Use) -> dict[str, Any]:

@@ -244,6 +244,17 @@ def test_one_press_tries_an_example(person, url, with_samples) -> None:
     assert "rose.png" in page
     assert "weights=1.5" in page
     assert "1.5\n2</textarea>" in page
+    assert 'class="use-preview" src="data:image/png;base64,' in page
+
+
+def test_with_script_an_example_fills_the_form_too(person, url, with_samples) -> None:
+    with module() as endpoint:
+        lives_at(endpoint)
+        by_example = person.post(url, {"_sample": "0"}, headers=HTMX).content.decode()
+        by_hand = person.post(url, {"picture": picture()}, headers=HTMX).content.decode()
+    assert 'hx-swap-oob="true"' in by_example
+    assert "1.5\n2</textarea>" in by_example
+    assert "<form" not in by_hand, "a chosen file would be lost with its form"
 
 
 def test_an_example_that_is_not_there_is_an_empty_form(person, url, with_samples) -> None:

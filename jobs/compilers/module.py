@@ -60,9 +60,11 @@ def environment_key(asset: Asset) -> str:
 
 
 def train_arguments(arguments: Mapping[str, Any]) -> list[str]:
-    """As ``deepaas-cli`` reads them: lists and dictionaries as Python writes them. None means "not given"."""
+    """As ``deepaas-cli`` reads them: lists and dictionaries as Python writes them. None means "not given".
+
+    In an order of its own: PostgreSQL keeps no order in what it stores as JSON."""
     given = {name: value for name, value in arguments.items() if value is not None}
-    return [literal(f"--{name}={value}") for name, value in given.items()]
+    return [literal(f"--{name}={value}") for name, value in sorted(given.items())]
 
 
 # ── Tasks ────────────────────────────────────────────────────────────────────────────────────────

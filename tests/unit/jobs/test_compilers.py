@@ -50,7 +50,7 @@ def test_a_training_has_no_port_and_its_arguments_stay_text(site, digits, ask, a
     spec, _secrets = compiled(ask(kind=JobKind.BATCH, arguments=arguments), ada)
     assert spec.ports == ()
     assert task(spec, "main").args[1:] == (
-        *("train", "--epochs=3", "--rate=0.5", "--layers=[1, 2]", "--name=$${attr.secret}", "--flag=True"),
+        *("train", "--epochs=3", "--flag=True", "--layers=[1, 2]", "--name=$${attr.secret}", "--rate=0.5"),
     )
     assert job_json(spec, TRUSTED)["Type"] == "batch"
 

@@ -45,7 +45,7 @@ def test_a_training_ends_with_its_result(world):
     )
     world.until(training, Status.COMPLETED)
     given = training.result["result"]["output"]["arguments"]
-    assert given == ["--epochs=3", "--sizes=[1, 2]", "--name=${HOME} -x"]
+    assert given == ["--epochs=3", "--name=${HOME} -x", "--sizes=[1, 2]"]
     assert "started" in verbs(training) or "completed" in verbs(training)
 
 

@@ -37,11 +37,11 @@ def take(adapter: Adapter, state: JobState) -> bool:
 
 
 def keep_logs(adapter: Adapter, deployment: Deployment, state: JobState) -> int:
-    """How many bytes were new; 0 as well if the datacenter does not give them."""
+    """How many bytes were new; 0 as well if the datacenter does not give them, or our disk is full."""
     try:
         return archive.keep(adapter, deployment.pk, state)
-    except DatacenterError as error:
-        logger.warning("The log of %s could not be read: %s", deployment.pk, error)
+    except (DatacenterError, OSError) as error:
+        logger.warning("The log of %s could not be kept: %s", deployment.pk, error)
         return 0
 
 

@@ -26,6 +26,11 @@ class Loop(threading.Thread):
             close_old_connections()
         connection.close()
 
+    @property
+    def broken(self) -> bool:
+        """It ended of itself, which only a fault of ours can do."""
+        return not self.is_alive() and not self.ending.is_set()
+
     def end(self) -> None:
         self.ending.set()
 
@@ -34,7 +39,7 @@ class Loop(threading.Thread):
             self._turn()
         except DatacenterError as error:
             logger.info("%s: %s", self.name, error)
-        except DatabaseError:
-            logger.exception("%s: the database is in trouble; trying again", self.name)
+        except (DatabaseError, OSError):  # a locked or broken database, a full disk
+            logger.exception("%s: trying again in %g s", self.name, AFTER_TROUBLE_SECONDS)
             return AFTER_TROUBLE_SECONDS
         return self._every

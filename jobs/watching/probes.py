@@ -8,7 +8,9 @@ from uuid import UUID
 from django.db import DatabaseError, connection
 
 from jobs import health
+from jobs.deepaas.services import remember_document
 from jobs.models import Deployment, Status
+from marketplace.models import Kind
 
 logger = logging.getLogger(__name__)
 
@@ -40,13 +42,19 @@ class Prober:
             found = health.probe(deployment)
             self._strikes[deployment.pk] = 0 if found.ok else self._strikes.get(deployment.pk, 0) + 1
             if found.ok or deployment.status == Status.STARTING or self._strikes[deployment.pk] >= STRIKES:
-                health.note(deployment, found)
+                _take_over(deployment, found)
             self._due[deployment.pk] = time.monotonic() + _pause(deployment, found)
         except DatabaseError:
             logger.exception("What %s answered could not be written down; it is asked again", deployment.pk)
         finally:
             self._asking.discard(deployment.pk)
             connection.close()
+
+
+def _take_over(deployment: Deployment, found: health.Health) -> None:
+    if health.note(deployment, found) and found.ok and deployment.asset_kind == Kind.MODULE:
+        # It may be another version of the module than the last time.
+        remember_document(deployment)
 
 
 def _pause(deployment: Deployment, found: health.Health) -> float:

@@ -19,19 +19,31 @@ LOOK_SECONDS = 5.0
 PROBE_SECONDS = 0.5
 
 
+class Broken(RuntimeError):
+    """A part of the watcher does not work any more."""
+
+
 class Watcher:
     def __init__(self) -> None:
         self.ending = threading.Event()
         self._watches: dict[tuple[object, ...], ClusterWatch] = {}
+        self._probes = Loop("probes", Prober().turn, PROBE_SECONDS)
 
     def run(self) -> None:
-        """Until ``ending`` is set."""
+        """Until ``ending`` is set; raises Broken if a loop ended of itself: then all had better begin anew."""
         register_local()
-        Loop("probes", Prober().turn, PROBE_SECONDS).start()
+        self._probes.start()
         while True:
             self._look_around()
             if self.ending.wait(LOOK_SECONDS):
                 return
+            self._check()
+
+    def _check(self) -> None:
+        loops = [self._probes, *(loop for watch in self._watches.values() for loop in watch.loops)]
+        broken = [loop.name for loop in loops if loop.broken]
+        if broken:
+            raise Broken(f"These ended by a fault: {', '.join(broken)}.")
 
     def _look_around(self) -> None:
         """Begin to watch what is new, and end what was changed or switched off."""

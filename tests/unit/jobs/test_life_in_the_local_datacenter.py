@@ -179,3 +179,13 @@ def test_a_deployment_deleted_and_restored_before_it_stopped_runs_again(world, a
     services.delete(service, ada)
     services.restore(service, ada)
     world.until(service, lambda row: row.status == Status.RUNNING and row.starts == 2)
+
+
+def test_a_full_disk_costs_the_log_and_not_the_truth(world, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    service = world.deploy(serve=CRASHES)
+    monkeypatch.setattr(archive, "keep", full)
+    world.until(service, Status.FAILED)
+    assert "exit code 1" in service.reason

@@ -13,9 +13,11 @@ from datacenters.services import refresh
 from jobs import archive, services, submission
 from jobs.models import Status, UsageSample
 from jobs.watching import cluster as watching
+from jobs.watching import loops
 from jobs.watching.cluster import ClusterWatch
 from jobs.watching.loops import Loop
 from jobs.watching.probes import Prober
+from jobs.watching.watcher import Broken, Watcher
 from tests.agents import start_local_agent
 from tests.fake_modules import ANSWERS, make_module
 
@@ -120,3 +122,32 @@ def test_a_job_lost_with_its_agents_memory_is_told_as_it_is(watched, agent):
     adapter.purge(service.job_id, service.namespace)
     wait_until(service, lambda row: row.status in (Status.FAILED, Status.STOPPED))
     assert "not from Serai" in service.reason
+
+
+def test_a_loop_outlives_a_full_disk_and_tells_of_a_fault_of_ours(monkeypatch):
+    monkeypatch.setattr(loops, "AFTER_TROUBLE_SECONDS", 0.01)
+    turns = []
+
+    def turn() -> None:
+        turns.append(len(turns))
+        if len(turns) < 3:
+            raise OSError(28, "No space left on device")
+        loop.end()
+
+    loop = Loop("logs", turn, 0.01)
+    loop.start()
+    loop.join(5)
+    assert len(turns) == 3
+    assert not loop.broken
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_watcher_with_a_broken_part_ends_so_that_it_is_started_anew(monkeypatch):
+    def fault() -> None:
+        raise KeyError("a fault of ours")
+
+    watcher = Watcher()
+    monkeypatch.setattr("jobs.watching.watcher.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(watcher, "_probes", Loop("probes", fault, 0.01))
+    with pytest.raises(Broken, match="probes"):
+        watcher.run()

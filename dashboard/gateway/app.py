@@ -17,6 +17,7 @@ from dashboard.models import CodeRefused
 from . import doors, sockets
 from .access import Credentials, Doorkeeper, NotAllowed, NotFound, NotReady, Refusal, Upstream
 from .answers import Receive, Scope, Send, refusal_response, send_response
+from .bodies import body_limit, declares_too_much, limited, too_much
 from .headers import Caller, Pairs, cookie_name, cookies_named, scheme, value_of
 from .http import Exchange, forward, new_pool
 from .places import MAIN_HOST_ROOM, Place, is_apps_host, place_of_host, place_of_path
@@ -30,6 +31,10 @@ READING = frozenset(("GET", "HEAD", "OPTIONS"))
 
 class Malformed(Refusal):
     status, slug = 400, "malformed"
+
+
+class TooMuch(Refusal):
+    status, slug = 413, "too-large"
 
 
 class CrossOrigin(Refusal):
@@ -55,8 +60,10 @@ class Gateway:
             await self._serve(scope, receive, send)
         elif scope["type"] == "websocket":
             await sockets.refuse(receive, send)
+        elif declares_too_much(scope):
+            await send_response(send, refusal_response(TooMuch(too_much()), scope, None))
         else:
-            await self.pages(scope, receive, send)
+            await self.pages(scope, limited(receive, body_limit()), send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -138,7 +138,11 @@ class Answer:
 
 
 async def pages(scope: Any, receive: Any, send: Any) -> None:
-    """What stands behind the gateway in these tests."""
+    """What stands behind the gateway in these tests; like Django it takes the whole body first."""
+    while (message := await receive()).get("more_body"):
+        pass
+    if message["type"] == "http.disconnect":
+        return
     await send({"type": "http.response.start", "status": 299, "headers": []})
     await send({"type": "http.response.body", "body": b"pages"})
 

@@ -74,11 +74,14 @@ class Connection:
         head = await self._event()
         if not isinstance(head, h11.Request):
             return None
+        announced = dict(head.headers).get(b"content-length", b"0")
         body = bytearray()
-        while isinstance(piece := await self._event(), h11.Data):
+        while int(announced) <= BODY_LIMIT and isinstance(piece := await self._event(), h11.Data):
             body += piece.data
             if len(body) > BODY_LIMIT:
-                raise h11.RemoteProtocolError("The body is too large.", error_status_hint=413)
+                break
+        if max(int(announced), len(body)) > BODY_LIMIT:
+            raise h11.RemoteProtocolError("The body is too large.", error_status_hint=413)
         return _request(head, bytes(body))
 
     async def _event(self) -> Any:
@@ -162,7 +165,7 @@ async def serve(handler: Handler, port: int) -> asyncio.Server:
         try:
             await converse(connection, handler)
         except h11.RemoteProtocolError as error:
-            if connection.protocol.our_state is h11.IDLE:
+            if connection.protocol.our_state in (h11.IDLE, h11.SEND_RESPONSE):
                 await connection.respond(text(str(error), error.error_status_hint))
         except (ConnectionError, asyncio.CancelledError):
             return  # the client left, or the agent ends: either way nobody is left to tell

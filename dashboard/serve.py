@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,7 +21,7 @@ from typing import NoReturn
 from django.core.exceptions import ImproperlyConfigured
 
 from dashboard import env
-from dashboard.stack import CannotStart, lock, ports, redis, started, supervisor, tasks_folder
+from dashboard.stack import CannotStart, lock, ports, redis, started, supervisor, tasks_folder, web
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 150
@@ -171,23 +170,12 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 def wait_until_ready(port: int, process: subprocess.Popen[bytes], data: Path) -> None:
     until = time.monotonic() + READY_SECONDS
-    while healthz_status(port) != 200:
+    while web.healthz_status(port) != 200:
         if process.poll() is not None:
             raise CannotStart(f"the supervisor ended; {data / 'logs' / 'supervisord.log'} says why.")
         if time.monotonic() > until:
             raise CannotStart(f"it does not get ready; web.log, watcher.log and local.log in {data / 'logs'} say why.")
         time.sleep(0.1)
-
-
-def healthz_status(port: int) -> int:
-    """The status of ``/healthz``; 0 without an answer. By hand: an HTTP library would stay in memory."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-            connection.sendall(f"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
-            status_line = connection.recv(64).split()
-            return int(status_line[1]) if len(status_line) > 1 else 0
-    except (OSError, ValueError):
-        return 0
 
 
 def say(text: str) -> None:

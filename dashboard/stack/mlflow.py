@@ -10,14 +10,18 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from dashboard.stack import web
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENVIRONMENT = ROOT / ".envs" / "mlflow"
 LOCK = ROOT / "requirements" / "mlflow.txt"
 UV = Path(sys.executable).with_name("uv")
+PATIENCE_SECONDS = 60
 
 # Everyone sees only what they were given; checked passwords are remembered for a minute (hashing
 # one takes 300 ms, and clients send it with every request).
@@ -40,6 +44,9 @@ def main() -> None:
         draft.write_text(json.dumps({"state": state, "detail": detail}))
         draft.rename(folder / "state.json")
 
+    report("starting")
+    if "--after-pages" in sys.argv:
+        let_pages_come_first()
     try:
         install(report)
     except subprocess.CalledProcessError as error:
@@ -52,6 +59,13 @@ def main() -> None:
     program = [python, "-I", "-u", str(Path(__file__).with_name("become_mlflow.py"))]
     os.chdir(folder)
     os.execve(python, [*program, *arguments(folder, address.port or 5000)], environment(folder))
+
+
+def let_pages_come_first() -> None:
+    """MLflow's start keeps a processor busy for many seconds, and nobody needs it at once."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while web.healthz_status(int(os.environ["SERAI_PORT"])) != 200 and time.monotonic() < until:
+        time.sleep(0.5)
 
 
 def install(report: Callable[[str, str], None]) -> None:

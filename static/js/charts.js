@@ -5,10 +5,19 @@
   const METRICS_PERIOD_MS = 2_000;
   const HEIGHT = 150;
 
+  /** The theme's colours as a canvas understands them, which knows neither variables nor light-dark(). */
+  function ink(place) {
+    const probe = document.createElement("span");
+    probe.className = "chart-line";
+    place.append(probe);
+    const line = getComputedStyle(probe).color;
+    probe.remove();
+    return { text: getComputedStyle(place).color, grid: "rgb(128 128 128 / 18%)", line };
+  }
 
-  function ink() {
-    const probe = getComputedStyle(document.querySelector(".chart"));
-    return { text: probe.color, grid: "rgb(128 128 128 / 18%)", line: getComputedStyle(document.querySelector("a")).color };
+  function clock(_plot, seconds) {
+    const format = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hour12: false });
+    return seconds.map((second) => format.format(new Date(second * 1000)));
   }
 
   /** One chart in a figure of its own; `fromZero` for amounts, `times` when x is in seconds. */
@@ -17,14 +26,14 @@
     const caption = document.createElement("figcaption");
     figure.append(caption);
     place.append(figure);
-    const { text, grid, line } = ink();
+    const { text, grid, line } = ink(place);
     const axis = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
     const options = {
       width: figure.clientWidth || 320,
       height: HEIGHT,
       legend: { show: false },
       series: [{}, { label: title, stroke: line, width: 2, points: { show: data[0].length < 30 } }],
-      axes: [axis, { ...axis, size: 56 }],
+      axes: [times ? { ...axis, values: clock } : axis, { ...axis, size: 56 }],
       scales: {
         x: { time: times },
         ...(fromZero && { y: { range: (_plot, _low, high) => [0, (high || 1) * 1.15] } }),

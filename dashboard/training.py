@@ -21,6 +21,20 @@ def metrics_of(deployment: Deployment) -> dict[str, Any]:
     return {"problem": "", "runs": [_shown(deployment, run) for run in runs], "series": series}
 
 
+def outcome_of(deployment: Deployment) -> list[tuple[str, str]]:
+    """What the module's ``train`` gave back, if that is a few plain values; the whole is shown beside it."""
+    output = deployment.result
+    for step in ("result", "output"):  # as deepaas-cli wraps it
+        output = output.get(step) if isinstance(output, dict) else None
+    if not isinstance(output, dict):
+        return []
+    return [(name, _plain(value)) for name, value in output.items() if isinstance(value, str | int | float)]
+
+
+def _plain(value: str | float) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def _series(deployment: Deployment, run: Run) -> Iterator[dict[str, Any]]:
     for name in sorted(run.metrics)[:LARGEST_NUMBER]:
         points = tracking.metric_history(deployment.project, run.id, name)

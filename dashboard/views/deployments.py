@@ -48,8 +48,10 @@ def deploy(request: HttpRequest, slug: str, kind: str = DeploymentKind.SERVICE) 
     """The form (GET) and what it sends (POST); what is wrong comes back in it with 422."""
     asset = get_object_or_404(Asset.objects.listed(), slug=slug)
     user = person(request)
-    form = DeployForm(request.POST or None, owner=user, asset=asset, kind=kind, initial=_cloned(request, asset))
-    if request.method == "POST" and form.is_valid():
+    # An empty form is sent too: everything in it has a default.
+    data = request.POST if request.method == "POST" else None
+    form = DeployForm(data, owner=user, asset=asset, kind=kind, initial=_cloned(request, asset))
+    if form.is_valid():
         try:
             deployment = services.deploy(form.deploy_request(), owner=user)
         except refusals.RequestRefused as refusal:
@@ -124,12 +126,14 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_GET
 def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     deployment = _load(request, pk)
-    context = _status_context(deployment) | {
-        "logs": _logs(deployment),
-        "events": _events(deployment),
-        "result_text": snippets.pretty(deployment.result) if deployment.result is not None else "",
-        "tracked": deployment.kind == DeploymentKind.BATCH and bool(settings.MLFLOW_URL),
-    }
+    context = (
+        _status_context(deployment)
+        | _outcome_context(deployment)
+        | {
+            "events": _events(deployment),
+            "tracked": deployment.kind == DeploymentKind.BATCH and bool(settings.MLFLOW_URL),
+        }
+    )
     return render(request, "deployments/detail.html", context)
 
 
@@ -144,6 +148,21 @@ def status_fragment(request: HttpRequest, pk: UUID) -> HttpResponse:
 def timeline_fragment(request: HttpRequest, pk: UUID) -> HttpResponse:
     deployment = _load(request, pk)
     return render(request, "deployments/_timeline.html", {"deployment": deployment, "events": _events(deployment)})
+
+
+@login_required
+@require_GET
+def outcome_fragment(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return render(request, "deployments/_outcome.html", _outcome_context(_load(request, pk)))
+
+
+def _outcome_context(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "deployment": deployment,
+        "logs": _logs(deployment),
+        "result_text": snippets.pretty(deployment.result) if deployment.result is not None else "",
+        "outcome": training.outcome_of(deployment),
+    }
 
 
 def _status_context(deployment: Deployment) -> dict[str, Any]:
@@ -338,6 +357,7 @@ urlpatterns = [
     path("deployments/<uuid:pk>/", detail, name="deployment"),
     path("deployments/<uuid:pk>/status/", status_fragment, name="deployment-status"),
     path("deployments/<uuid:pk>/timeline/", timeline_fragment, name="deployment-timeline"),
+    path("deployments/<uuid:pk>/outcome/", outcome_fragment, name="deployment-outcome"),
     path("deployments/<uuid:pk>/stream/", stream, name="deployment-stream"),
     path("deployments/<uuid:pk>/log/", log, name="deployment-log"),
     path("deployments/<uuid:pk>/log.txt", log_text, name="deployment-log-text"),

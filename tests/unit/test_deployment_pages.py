@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs.models import Deployment, Status, UsageSample
+from jobs.models import Deployment, Status, TrackingAccount, UsageSample
 from tests.unit.api.conftest import digits, site  # noqa: F401
 
 ACTIONS = ("stop", "start", "restart", "delete")
@@ -83,7 +83,20 @@ def test_the_page_tells_status_reason_and_history(deployment, adas):
 
 def test_nobody_else_finds_any_page_of_it(deployment, client, eve):
     client.force_login(eve)
-    pages = ("", "-status", "-timeline", "-stream", "-log", "-log-text", "-log-stream", "-usage", "-spec", "-clone")
+    pages = (
+        "",
+        "-status",
+        "-timeline",
+        "-outcome",
+        "-metrics",
+        "-stream",
+        "-log",
+        "-log-text",
+        "-log-stream",
+        "-usage",
+        "-spec",
+        "-clone",
+    )
 
     for name in pages:
         assert client.get(reverse(f"deployment{name}", args=[deployment.pk])).status_code == 404, name
@@ -157,3 +170,22 @@ def test_a_training_asks_for_the_right_to_train(site, digits, adas, ada):  # noq
 
     assert answer.status_code == 422
     assert not Deployment.objects.exists()
+
+
+def test_the_result_of_a_training_is_shown_in_plain_values(deployment, adas):
+    output = {"test_accuracy": 0.9755555, "epochs": 15, "curve": [1, 2]}
+    Deployment.objects.update(kind="batch", status=Status.COMPLETED, result={"result": {"output": output}})
+
+    page = adas.get(reverse("deployment-outcome", args=[deployment.pk])).content.decode()
+
+    assert "0.9756" in page and "15" in page
+    assert "&quot;curve&quot;" in page
+
+
+def test_mlflow_down_is_a_sentence_on_the_page_of_a_training(deployment, adas, settings):
+    settings.MLFLOW_URL = "http://127.0.0.1:9"
+    TrackingAccount.objects.create(project=deployment.project, username="p", password="x", experiment_id="1")
+
+    answer = adas.get(reverse("deployment-metrics", args=[deployment.pk])).json()
+
+    assert answer["series"] == [] and "MLflow" in answer["problem"]

@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from dashboard.stack import ports
@@ -113,7 +114,7 @@ def free_port() -> int:
     return next(port for port in range(8300, 9000) if ports.is_free(port))
 
 
-def wait_for(condition, seconds: float, explain=lambda: "") -> None:
+def wait_for(condition: Callable[[], object], seconds: float, explain: Callable[[], str] = lambda: "") -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, f"not within {seconds} s\n{explain()}"

@@ -143,7 +143,7 @@ def useful(said: list[str]) -> str:
     lines = [line for line in lines if line and not line.startswith("hint:")]
     if "[stderr]" in lines:
         lines = lines[:1] + lines[lines.index("[stderr]") + 1 :][-3:]
-    return " ".join(re.sub(r" @ file://[^`]*", "", line) for line in lines[:8])
+    return " ".join(re.sub(r" @ file://[^`]*|^(error|cause): ", "", line) for line in lines[:8])
 
 
 def uv_env(target: Path) -> dict[str, str]:

@@ -48,7 +48,14 @@ def asset_of(slug: str, package: str, **more: object) -> Asset:
         slug="here", defaults={"title": "Here", "kind": SourceKind.FOLDER, "location": "/nowhere"}
     )
     return Asset.objects.create(
-        slug=slug, kind=Kind.MODULE, source=source, title=slug.title(), package=package, package_digest=slug, **more
+        slug=slug,
+        kind=Kind.MODULE,
+        source=source,
+        origin=slug,
+        title=slug.title(),
+        package=package,
+        package_digest=slug,
+        **more,
     )
 
 

@@ -193,6 +193,7 @@ CELERY_BEAT_SCHEDULE = {
     "send queued deployments": {"task": "jobs.tasks.sweep", "schedule": 5.0},
     "reconcile": {"task": "jobs.tasks.reconcile", "schedule": 60.0},
     "make MLflow accounts that wait": {"task": "jobs.tasks.make_tracking_accounts", "schedule": 30.0},
+    "remember the runs of trainings": {"task": "jobs.tasks.remember_runs", "schedule": 15.0},
     "read the marketplace's sources": {"task": "marketplace.tasks.sync_all", "schedule": 6 * 3600.0},
     "forget what was deleted": {"task": "jobs.tasks.forget_deleted", "schedule": 60.0},
 }

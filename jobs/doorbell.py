@@ -10,6 +10,7 @@ from kombu.exceptions import OperationalError
 logger = logging.getLogger(__name__)
 
 SUBMIT, WITHDRAW = "jobs.tasks.submit", "jobs.tasks.withdraw"
+REMEMBER_RUN = "jobs.tasks.remember_run"
 
 
 def ring_on_commit(task: str, deployment_id: UUID) -> None:

@@ -243,6 +243,8 @@ def _write(deployment: Deployment, fields: dict[str, Any]) -> bool:
             deployment.record(happening.verb, happening.sentence, status=happening.status, evidence=happening.evidence)
         if fields["status"] == Status.STOPPING and deployment.status != Status.STOPPING:
             doorbell.ring_on_commit(doorbell.WITHDRAW, deployment.pk)
+        if fields["status"] in FINAL and deployment.kind == DeploymentKind.BATCH:
+            doorbell.ring_on_commit(doorbell.REMEMBER_RUN, deployment.pk)
     return True
 
 

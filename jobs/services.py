@@ -58,6 +58,7 @@ FRESH: dict[str, Any] = {
     "started": None,
     "ended": None,
     "result": None,
+    "run_id": "",
 }
 
 

@@ -40,3 +40,13 @@ def forget_deleted() -> None:
 @shared_task
 def make_tracking_accounts() -> None:
     tracking.ensure_waiting()
+
+
+@shared_task
+def remember_run(deployment_id: str) -> None:
+    tracking.remember_runs(UUID(deployment_id))
+
+
+@shared_task
+def remember_runs() -> None:
+    tracking.remember_runs()

@@ -2,6 +2,7 @@
 
 from jobs.tracking.accounts import ensure_project, ensure_waiting
 from jobs.tracking.client import TrackingRefused, TrackingUnavailable
+from jobs.tracking.remembering import remember_runs
 from jobs.tracking.runs import Point, Run, login, metric_history, run, runs_of, search_runs
 from jobs.tracking.task import environment, prepare
 
@@ -16,6 +17,7 @@ __all__ = [
     "login",
     "metric_history",
     "prepare",
+    "remember_runs",
     "run",
     "runs_of",
     "search_runs",

@@ -11,6 +11,7 @@ from jobs.tracking.accounts import account_of, login_of
 from jobs.tracking.client import Login, call
 
 DEPLOYMENT_TAG = "serai.deployment"
+PARENT_TAG = "mlflow.parentRunId"  # MLflow's own, of a run within another
 CHART_POINTS = 500  # of a longer history MLflow picks as many, evenly
 
 

@@ -5,11 +5,12 @@ import subprocess
 import uuid
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import Project, create_person
 from dashboard.stack.mlflow import ENVIRONMENT
 from jobs import tracking
-from jobs.models import TrackingAccount
+from jobs.models import Deployment, TrackingAccount
 from jobs.tracking.accounts import login_of
 from jobs.tracking.client import Login, administrator, call
 from jobs.tracking.server import status
@@ -25,6 +26,12 @@ with mlflow.start_run(run_name="first"):
         mlflow.log_metric("loss", 1 / (step + 1), step=step)
     mlflow.log_text("seven", "answer.txt")
 """
+TRAIN_IN_PARTS = """
+import mlflow, os
+mlflow.set_experiment(os.environ["MLFLOW_EXPERIMENT_NAME"])
+with mlflow.start_run(run_name="whole"), mlflow.start_run(run_name="part", nested=True):
+    pass
+"""
 
 
 @pytest.fixture
@@ -33,11 +40,12 @@ def somebody(db) -> Project:
     return create_person(f"person-{uuid.uuid4().hex[:8]}").personal_project
 
 
-def train(deployment) -> None:
+def train(deployment, script: str = TRAIN) -> None:
+    Deployment.objects.filter(pk=deployment.pk).update(submitted=timezone.now(), starts=deployment.starts)
     tracking.prepare(deployment)
     plain, secret = tracking.environment(deployment)
     environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **plain, **secret}
-    subprocess.run([ENVIRONMENT / "bin" / "python", "-c", TRAIN], env=environment, check=True, cwd="/", timeout=120)
+    subprocess.run([ENVIRONMENT / "bin" / "python", "-c", script], env=environment, check=True, cwd="/", timeout=120)
 
 
 def test_the_server_is_up():
@@ -57,6 +65,47 @@ def test_a_training_is_tracked_with_its_deployment(somebody, here, training_in):
     assert tracking.run(somebody, run.id) == run
     history = tracking.metric_history(somebody, run.id, "loss")
     assert [(point.step, point.value) for point in history] == [(0, 1), (1, 0.5), (2, pytest.approx(1 / 3))]
+
+
+def test_a_training_remembers_its_run(somebody, here, training_in):
+    training, silent = training_in(somebody, here), training_in(somebody, here)
+    train(training)
+    tracking.remember_runs()
+    training.refresh_from_db()
+    assert training.run_id == tracking.runs_of(training)[0].id
+    assert Deployment.objects.get(pk=silent.pk).run_id == ""
+
+
+def test_the_run_of_a_training_in_parts_is_the_whole(somebody, here, training_in):
+    training = training_in(somebody, here)
+    train(training, TRAIN_IN_PARTS)
+    tracking.remember_runs(training.pk)
+    training.refresh_from_db()
+    assert tracking.run(somebody, training.run_id).name == "whole"
+
+
+def test_a_training_that_starts_again_does_not_take_its_former_run(somebody, here, training_in):
+    training = training_in(somebody, here)
+    train(training)
+    Deployment.objects.filter(pk=training.pk).update(submitted=timezone.now(), starts=2)
+    tracking.remember_runs()
+    training.refresh_from_db()
+    assert training.run_id == ""
+    train(training)
+    tracking.remember_runs()
+    training.refresh_from_db()
+    assert training.run_id == tracking.runs_of(training)[0].id
+
+
+def test_a_run_is_remembered_once_mlflow_is_back(somebody, here, training_in, settings):
+    training = training_in(somebody, here)
+    train(training)
+    address, settings.MLFLOW_URL = settings.MLFLOW_URL, "http://127.0.0.1:9"
+    tracking.remember_runs()
+    settings.MLFLOW_URL = address
+    tracking.remember_runs()
+    training.refresh_from_db()
+    assert training.run_id
 
 
 def test_ensuring_a_project_twice_changes_nothing(somebody):

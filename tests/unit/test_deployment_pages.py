@@ -43,7 +43,8 @@ def test_a_wrong_value_comes_back_at_its_field_with_nothing_lost(site, digits, a
 
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert 'value="Kept"' in page and 'value="900000"' in page
+    assert 'value="Kept"' in page
+    assert 'value="900000"' in page
     assert "8,000 MB" in page
     assert not Deployment.objects.exists()
 
@@ -52,7 +53,8 @@ def test_the_place_beside_the_form_says_whether_it_starts_now(site, digits, adas
     fits = adas.post(reverse("deploy-beside", args=["digits"]), {"memory_mb": "1000"}).content.decode()
     never = adas.post(reverse("deploy-beside", args=["digits"]), {"memory_mb": "64000"}).content.decode()
 
-    assert "Starts now" in fits and "curl -X POST" in fits
+    assert "Starts now" in fits
+    assert "curl -X POST" in fits
     assert "64,000 MB" in never
 
 
@@ -61,7 +63,8 @@ def test_a_script_to_copy_holds_no_token(site, digits, adas, bearer, ada):  # no
 
     page = adas.get(reverse("deploy", args=["digits"])).content.decode()
 
-    assert "$SERAI_TOKEN" in page and token not in page
+    assert "$SERAI_TOKEN" in page
+    assert token not in page
 
 
 def test_the_list_shows_what_i_may_see(deployment, client, eve, bob):
@@ -140,7 +143,8 @@ def test_a_clone_begins_with_the_same_values(deployment, adas):
 
     page = adas.get(reverse("deployment-clone", args=[deployment.pk]), follow=True).content.decode()
 
-    assert 'value="1234"' in page and 'value="My digits"' in page
+    assert 'value="1234"' in page
+    assert 'value="My digits"' in page
 
 
 def test_the_use_of_resources_is_given_in_order(deployment, adas):
@@ -159,7 +163,8 @@ def test_the_use_of_resources_is_given_in_order(deployment, adas):
 def test_the_specification_is_shown_without_secrets(deployment, adas):
     page = adas.get(reverse("deployment-spec", args=[deployment.pk])).content.decode()
 
-    assert "TaskGroups" in page and str(deployment.pk) in page
+    assert "TaskGroups" in page
+    assert str(deployment.pk) in page
 
 
 def test_a_training_asks_for_the_right_to_train(site, digits, adas, ada):  # noqa: F811
@@ -178,7 +183,8 @@ def test_the_result_of_a_training_is_shown_in_plain_values(deployment, adas):
 
     page = adas.get(reverse("deployment-outcome", args=[deployment.pk])).content.decode()
 
-    assert "0.9756" in page and "15" in page
+    assert "0.9756" in page
+    assert "15" in page
     assert "&quot;curve&quot;" in page
 
 
@@ -188,4 +194,5 @@ def test_mlflow_down_is_a_sentence_on_the_page_of_a_training(deployment, adas, s
 
     answer = adas.get(reverse("deployment-metrics", args=[deployment.pk])).json()
 
-    assert answer["series"] == [] and "MLflow" in answer["problem"]
+    assert answer["series"] == []
+    assert "MLflow" in answer["problem"]

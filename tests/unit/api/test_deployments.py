@@ -18,10 +18,13 @@ def test_a_module_is_deployed_by_its_id_alone(site, digits, api, ada):
     assert answer.status_code == 201
     body = answer.json()
     assert answer["Location"] == f"/api/v1/deployments/{body['id']}"
-    assert body["module"] == "digits" and body["tool"] is None
+    assert body["module"] == "digits"
+    assert body["tool"] is None
     assert body["title"] == "Digits"
-    assert body["project"] == "ada" and body["owner"] == "ada"
-    assert body["status"] == "queued" and body["kind"] == "service"
+    assert body["project"] == "ada"
+    assert body["owner"] == "ada"
+    assert body["status"] == "queued"
+    assert body["kind"] == "service"
     assert body["resources"]["memory_mb"] == 2_000
     assert AuditEvent.objects.filter(actor=ada, object_id=body["id"]).exists()
 
@@ -141,7 +144,8 @@ def test_what_belongs_to_others_is_not_there(deployed, api, eve):
         assert answer["Content-Type"] == "application/problem+json"
     assert api.get("deployments", as_=eve).json()["items"] == []
     deployed.refresh_from_db()
-    assert deployed.wanted and deployed.deleted is None
+    assert deployed.wanted
+    assert deployed.deleted is None
 
 
 def test_a_member_of_the_project_sees_and_stops_it(deployed, api, bob):

@@ -7,6 +7,7 @@ here = Path()
 example = here / "_tasks" / "{{ cookiecutter.task }}"
 package = here / "src" / "{{ cookiecutter.package }}"
 for part, target in [("src", package), ("samples", here / "samples"), ("tests", here / "tests")]:
+    target.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder in the template
     for path in (example / part).iterdir():
         text = path.read_bytes()
         if path.suffix == ".py":

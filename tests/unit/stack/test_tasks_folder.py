@@ -1,14 +1,18 @@
+import tempfile
+from pathlib import Path
+
 from dashboard.stack import tasks_folder
 
 
-def test_the_first_closed_folder_on_the_way_is_named(tmp_path):
-    way = tmp_path / "open" / "closed" / "tasks"
-    way.mkdir(parents=True)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    assert tasks_folder.closed_at(way) is None
-    (tmp_path / "open" / "closed").chmod(0o700)
-    assert tasks_folder.closed_at(way) == tmp_path / "open" / "closed"
+def test_the_first_closed_folder_on_the_way_is_named():
+    # pytest's own folder is closed to others.
+    with tempfile.TemporaryDirectory(prefix="serai-test-") as folder:
+        way = Path(folder, "open", "closed", "tasks")
+        way.mkdir(parents=True)
+        Path(folder).chmod(0o755)
+        assert tasks_folder.closed_at(way) is None
+        way.parent.chmod(0o700)
+        assert tasks_folder.closed_at(way) == way.parent
 
 
 def test_a_folder_of_ones_own_choice_is_taken(tmp_path, monkeypatch):

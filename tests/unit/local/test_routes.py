@@ -120,8 +120,9 @@ def raw(here: Here, *pieces: bytes, wait: float = 0) -> bytes:
         for piece in pieces:
             client.sendall(piece)
             time.sleep(wait)
-        client.shutdown(socket.SHUT_WR)
         answer = b""
+        with suppress(OSError):  # it may have answered and hung up already
+            client.shutdown(socket.SHUT_WR)
         with suppress(ConnectionError):
             while piece := client.recv(65_536):
                 answer += piece

@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -79,7 +80,13 @@ def only_one(data: Path) -> int:
 
 
 async def run(chosen: Settings) -> None:
-    agent = Agent.opened(chosen)
+    try:
+        agent = Agent.opened(chosen)
+    except sqlite3.DatabaseError as error:
+        raise SystemExit(
+            f"{chosen.data}/state.sqlite cannot be read ({error}). Move it away to begin anew; the jobs and variables "
+            "in it are then forgotten."
+        ) from error
     end = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, end.set)

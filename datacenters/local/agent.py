@@ -18,7 +18,7 @@ from .removal import remove
 from .scheduler import NoPlace, Placement, place
 from .state import Change, Document, JobKey, Run, State, new_id
 from .usage import Meter
-from .users import job_user
+from .users import forget_user, job_user
 
 log = logging.getLogger("serai.local")
 
@@ -359,13 +359,20 @@ class Agent:
         task.add_done_callback(self.removals.discard)
 
     async def _forget(self, allocation_id: str) -> None:
-        """Delete an allocation's files, then its record; what lies on a mount stays, and the record says where."""
+        """Delete an allocation's files, then its record; what is mounted among them stays."""
         await asyncio.to_thread(shutil.rmtree, self.settings.data / "runs" / allocation_id, ignore_errors=True)
-        await asyncio.to_thread(remove, folders_of(self.settings.tasks, allocation_id).root)
+        kept = await asyncio.to_thread(remove, folders_of(self.settings.tasks, allocation_id).root)
+        if kept:
+            log.warning("Left where they are, since something is mounted there: %s", ", ".join(kept))
         if run := self.state.runs.get(allocation_id):
             self.state.forget_run(run)
         if document := self.state.documents["Allocation"].get(allocation_id):
             self.state.commit(Change("Allocation", document, gone=True))
+            self._forget_user((document["Namespace"], document["JobID"]))
+
+    def _forget_user(self, key: JobKey) -> None:
+        if self.state.job(key) is None and not self.state.allocations(key):
+            forget_user(self.state, key)
 
     # -- ending
 

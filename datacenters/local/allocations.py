@@ -11,7 +11,7 @@ from .lifecycle import client_status, hook, is_sidecar, may_start, verdict
 from .state import Change, Document, Run, State
 from .supervise import NotStarted
 from .tasks import Place, TaskRunner
-from .users import User
+from .users import User, separate
 
 TERMINAL = ("complete", "failed", "lost")
 
@@ -142,7 +142,7 @@ class AllocationRunner:
 def _make(user: User | None, *folders: Path) -> None:
     for folder in folders:
         folder.mkdir(mode=0o700, exist_ok=True)
-    if user and os.getuid() == 0:
+    if user and separate():
         for folder in reversed(folders):
             os.chown(folder, user.uid, user.gid, follow_symlinks=False)
 

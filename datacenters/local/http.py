@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -16,6 +16,7 @@ import h11
 
 log = logging.getLogger("serai.local")
 
+LINGER = 2.0  # seconds
 BODY_LIMIT = 8 * 1024 * 1024
 TEXT = "text/plain; charset=utf-8"
 
@@ -105,6 +106,14 @@ class Connection:
         head = h11.Response(status_code=response.status, headers=list(headers.items()))
         await self.send(head, h11.Data(data=response.body), h11.EndOfMessage())
 
+    async def let_go(self) -> None:
+        """Read what is still on its way: to close on unread bytes would tear our answer from the client."""
+        self.writer.write_eof()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                while await self.reader.read(65_536):
+                    pass
+
     async def stream(self, stream: Stream) -> None:
         """Send pieces as they come; a client that went away is noticed by its end of input."""
         head = h11.Response(status_code=200, headers=[("Content-Type", stream.content_type), ("Connection", "close")])
@@ -167,6 +176,7 @@ async def serve(handler: Handler, port: int) -> asyncio.Server:
         except h11.RemoteProtocolError as error:
             if connection.protocol.our_state in (h11.IDLE, h11.SEND_RESPONSE):
                 await connection.respond(text(str(error), error.error_status_hint))
+                await connection.let_go()
         except (ConnectionError, asyncio.CancelledError):
             return  # the client left, or the agent ends: either way nobody is left to tell
         finally:

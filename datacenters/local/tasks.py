@@ -14,7 +14,7 @@ from .scheduler import port_is_free
 from .state import Document, State
 from .supervise import Ending, Life, NotStarted
 from .templates import Items, MissingVariable, env_lines, parse, render
-from .users import User
+from .users import User, separate
 from .values import UnknownValue, interpolate, interpolate_config
 
 SECOND = 1_000_000_000
@@ -264,7 +264,7 @@ class TaskRunner:
         env, files = self._environment()
         known = config_values(env, self.place.node)
         config = self.task["Config"]
-        user = None if self.task["User"] == "root" else self.place.user
+        user = None if self.task["User"] == "root" or not separate() else self.place.user
         own = self.place.folders.task(self.name)
         return {
             "name": self.name,

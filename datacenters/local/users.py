@@ -27,6 +27,13 @@ def job_user(state: State, key: JobKey) -> User:
     return User(_number(state, "uids", f"{namespace}/{job}"), _number(state, "gids", namespace))
 
 
+def forget_user(state: State, key: JobKey) -> None:
+    """The job is gone for good; its number is not given to another."""
+    known = state.fact("uids")
+    if known.get("numbers", {}).pop("/".join(key), None):
+        state.remember("uids", numbers=known["numbers"])
+
+
 def _number(state: State, fact: str, name: str) -> int:
     known = state.fact(fact)
     if name not in known.setdefault("numbers", {}):

@@ -12,7 +12,7 @@ from tests.agents import Agent, nomad_binary, start_nomad_agent
 from .cluster import Cluster
 
 
-@pytest.fixture(scope="session", params=["local", "nomad"])
+@pytest.fixture(scope="session", params=["local", pytest.param("nomad", marks=pytest.mark.slow)])
 def agent(request) -> Agent:
     """A running agent of each kind; the nomad one is skipped where no ``nomad`` is on PATH."""
     if request.param == "local":

@@ -1,11 +1,21 @@
 """What a task may reach: its own folder, and nothing of Serai's or of another deployment."""
 
 import os
+import shutil
+import socket
 import stat
+import subprocess
 import time
+from pathlib import Path
+
+import h11
+import httpx
+import pytest
 
 from datacenters.local.__main__ import token
-from tests.contract.cluster import job, over, shell
+from datacenters.local.node import task_pythons
+from tests.agents import ROOT, free_port
+from tests.contract.cluster import Cluster, job, over, shell
 
 from .conftest import root_only
 
@@ -71,6 +81,10 @@ def test_a_task_cannot_reach_another_jobs_folder_or_environment(shared_cluster, 
 def test_a_tasks_files_are_for_its_project(shared_cluster, job_id):
     text = said(shared_cluster, job_id, "umask; ulimit -c; touch local/x; stat -c %a local/x; stat -c %a .")
     assert text.split() == ["0007", "0", "660", "700"]
+
+
+def test_a_task_gains_no_privileges(shared_cluster, job_id):
+    assert said(shared_cluster, job_id, "grep NoNewPrivs /proc/self/status").split() == ["NoNewPrivs:", "1"]
 
 
 def test_the_environment_is_clean(shared_cluster, job_id):
@@ -140,3 +154,42 @@ def test_the_token_file_is_made_for_its_owner_alone(place):
     assert len(made) > 30
     assert stat.S_IMODE((place / "token").stat().st_mode) == 0o600
     assert token(place / "token") == made
+
+
+NOBODY = 65_534
+
+
+@pytest.fixture
+def nobodys_agent(place):
+    """An agent that is not root's: by a Python that any account may run, over a copy of our code."""
+    python = next(task_pythons(), None)
+    if python is None:
+        pytest.skip("there is no Python here that other accounts may run")
+    shutil.copytree(ROOT / "datacenters", place / "datacenters")
+    shutil.copytree(Path(h11.__file__).parent, place / "h11")
+    subprocess.run(["chmod", "-R", "a+rX", str(place)], check=True)
+    home = place / "home"
+    home.mkdir()
+    os.chown(home, NOBODY, NOBODY)
+    port = free_port()
+    command = [python, "-m", "datacenters.local", "--data", f"{home}/data", "--tasks", f"{home}/tasks"]
+    command += ["--port", str(port), "--token-file", f"{home}/token"]
+    process = subprocess.Popen(command, cwd=place, user=NOBODY, group=NOBODY, extra_groups=[])
+    address, headers = f"http://127.0.0.1:{port}/v1/", {}
+    deadline = time.monotonic() + 20
+    while not (home / "token").exists() or socket.socket().connect_ex(("127.0.0.1", port)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    headers["X-Nomad-Token"] = (home / "token").read_text()
+    with httpx.Client(base_url=address, headers=headers, timeout=30) as http:
+        yield Cluster(None, http)
+    process.terminate()
+    assert process.wait(10) == 0
+
+
+def test_started_by_anyone_else_all_tasks_are_that_persons(nobodys_agent, job_id):
+    operator = shell("id -u; echo $SERAI_TASK_UID", name="storage", User="root", Lifecycle={"Hook": "prestart"})
+    nobodys_agent.register(job(job_id, operator, shell("id -u; echo x > local/x && cat local/x")))
+    allocation = nobodys_agent.ended(job_id)
+    assert nobodys_agent.log(allocation, "storage").split() == [str(NOBODY), str(NOBODY)]
+    assert nobodys_agent.log(allocation).split() == [str(NOBODY), "x"]

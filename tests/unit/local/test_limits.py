@@ -13,6 +13,8 @@ from tests.contract.cluster import Cluster, event, hook, job, shell
 
 from .conftest import root_only
 
+pytestmark = pytest.mark.slow
+
 GROW = "python3 -c 'import time; x = bytearray(200 * 2**20); time.sleep(60)'"
 
 

@@ -6,7 +6,7 @@ from datacenters.local.agent import Agent
 from datacenters.local.errors import Refused
 from datacenters.local.node import Settings
 from datacenters.local.state import Change, Run, State
-from datacenters.local.users import job_user
+from datacenters.local.users import forget_user, job_user
 from tests.contract.cluster import job, shell
 
 from .conftest import root_only
@@ -87,3 +87,5 @@ def test_users_are_given_once_and_kept(place):
     again = State(place / "state.sqlite")
     assert job_user(again, ("ada", "one")) == first
     assert job_user(again, ("eve", "new")).uid > third.uid
+    forget_user(again, ("ada", "one"))
+    assert job_user(again, ("ada", "one")).uid > third.uid + 1

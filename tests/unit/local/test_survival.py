@@ -14,6 +14,8 @@ from datacenters.local.supervise import Life
 from tests.agents import ROOT
 from tests.contract.cluster import SECOND, Cluster, event, events, hook, job, over, restarts, shell
 
+pytestmark = pytest.mark.slow
+
 COUNT = 'echo run >> "$NOMAD_ALLOC_DIR/data/runs"; '
 
 
@@ -227,6 +229,24 @@ def test_two_agents_never_share_a_folder(own_agent):
     second = subprocess.run(own_agent.command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert second.returncode != 0
     assert "Another local datacenter already uses" in second.stderr
+
+
+def test_a_taken_port_is_said_in_plain_words(own_agent, place):
+    command = [word.replace(str(place / "data"), str(place / "other")) for word in own_agent.command]
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert second.returncode != 0
+    assert "Choose another --port" in second.stderr
+
+
+def test_a_damaged_state_is_said_in_plain_words(own_agent, place):
+    own_agent.kill()
+    (place / "data" / "state.sqlite").write_bytes(b"no database" * 1_000)
+    for extra in ("-wal", "-shm"):
+        (place / "data" / f"state.sqlite{extra}").unlink(missing_ok=True)
+    start = subprocess.run(own_agent.command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert start.returncode != 0
+    assert "Move it away to begin anew" in start.stderr
+    (place / "data" / "state.sqlite").unlink()
 
 
 def test_the_agent_is_small(sleeper):

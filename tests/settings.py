@@ -1,9 +1,14 @@
 """The dashboard's settings over a data folder of the test run's own."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
-os.environ.setdefault("SERAI_DATA", tempfile.mkdtemp(prefix="serai-test-"))
+# A worker of a parallel run inherits the environment of the process that leads it, but not its folder.
+if "SERAI_DATA" not in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["SERAI_DATA"] = tempfile.mkdtemp(prefix="serai-test-")
+    atexit.register(shutil.rmtree, os.environ["SERAI_DATA"], ignore_errors=True)
 
 from dashboard.settings import *  # noqa: F403
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .agent import Agent
 from .http import serve
-from .node import Settings
+from .node import Settings, devices
 from .routes import Routes
 
 log = logging.getLogger("serai.local")
@@ -47,6 +47,10 @@ def token(file: Path) -> str:
 def settings(given: argparse.Namespace) -> Settings:
     given.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     make_passable(given.tasks.absolute())
+    try:
+        devices(given.devices)
+    except (OSError, ValueError, KeyError) as error:
+        raise SystemExit(f"--devices {given.devices} cannot be read: {error}. Correct it, or leave it out.") from error
     given.token_file.parent.mkdir(parents=True, exist_ok=True)
     return Settings(
         data=given.data.absolute(),

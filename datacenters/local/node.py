@@ -197,7 +197,7 @@ def devices(file: Path | None) -> list[Document]:
     if isinstance(found, dict):
         found = found["NodeResources"]["Devices"]
     for device in found:
-        if not {"Vendor", "Type", "Name", "Instances"} <= device.keys():
+        if not isinstance(device, dict) or not {"Vendor", "Type", "Name", "Instances"} <= device.keys():
             raise ValueError(f"{file}: each device needs Vendor, Type, Name and Instances, as Nomad's nodes show them.")
     return list(found)
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from datacenters.local.supervise import Life
-from tests.agents import ROOT
+from tests.agents import ROOT, start_local_agent
 from tests.contract.cluster import SECOND, Cluster, event, events, hook, job, over, restarts, shell
 
 pytestmark = pytest.mark.slow
@@ -236,6 +236,13 @@ def test_a_taken_port_is_said_in_plain_words(own_agent, place):
     second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert second.returncode != 0
     assert "Choose another --port" in second.stderr
+
+
+@pytest.mark.parametrize("content", ["no JSON", "[1]", '[{"Vendor": "nvidia"}]', '{"NodeResources": {}}'])
+def test_devices_of_another_shape_are_said_in_plain_words(place, content):
+    (place / "devices.json").write_text(content)
+    with pytest.raises(RuntimeError, match="Correct it, or leave it out"):
+        start_local_agent(place, devices=place / "devices.json")
 
 
 def test_a_damaged_state_is_said_in_plain_words(own_agent, place):

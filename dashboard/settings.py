@@ -85,6 +85,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "dashboard.api.middleware.ProblemMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -212,6 +213,7 @@ MLFLOW_PUBLIC_URL = env.text("MLFLOW_PUBLIC_URL").rstrip("/")
 MLFLOW_ADMIN_USERNAME = env.text("MLFLOW_ADMIN_USERNAME", "admin")
 MLFLOW_ADMIN_PASSWORD = env.text("MLFLOW_ADMIN_PASSWORD")
 SERAI_SHARED = env.path("SERAI_SHARED", BASE_DIR.parent / "shared")
+API_RATE = env.text("SERAI_API_RATE", "3000/m")  # requests of one token
 UPLOAD_LIMIT_MB = env.number("SERAI_UPLOAD_LIMIT_MB", 512)
 PREDICT_SECONDS = env.number("SERAI_PREDICT_SECONDS", 120)  # how long a page waits for a prediction
 # Hosts of private networks that people may enter all the same (an institute's own Git server), and

@@ -89,6 +89,8 @@ def _may_not(_request: HttpRequest, error: PermissionDenied) -> HttpResponse:
 
 
 def _wrong_shape(_request: HttpRequest, error: ValidationError) -> HttpResponse:
+    if any(item["loc"][0] == "path" for item in error.errors):
+        return not_found()  # an id that none of ours can be
     return invalid([(_place(item["loc"]), str(item["msg"]).removeprefix("Value error, ")) for item in error.errors])
 
 

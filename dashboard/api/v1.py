@@ -15,7 +15,7 @@ api = NinjaAPI(
     openapi_url="openapi.json",
     docs_url=None,  # ninja's page needs inline scripts; ours is dashboard/views/api_docs.py
     auth=READ,
-    throttle=[PerToken("600/m")],
+    throttle=[PerToken(settings.API_RATE)],
 )
 problems.register(api)
 for part in (people, modules, deployments, datacenters):

@@ -61,3 +61,16 @@ def test_the_openapi_document_is_open_to_read(client, db):
 
     assert document["openapi"].startswith("3.1")
     assert "/api/v1/deployments/{id}/stop" in document["paths"]
+
+
+def test_every_error_is_a_problem_whoever_answers_it(api, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 10
+    large = api.post("deployments", {"module": "digits"})
+    method = api.client.put("/api/v1/deployments", headers=api.bearer(api.person))
+    nonsense = api.get("deployments/not-an-id")
+
+    assert [answer.status_code for answer in (large, method, nonsense)] == [400, 405, 404]
+    assert method["Allow"]
+    for answer in (large, method, nonsense):
+        assert answer["Content-Type"] == "application/problem+json"
+        assert answer.json()["status"] == answer.status_code

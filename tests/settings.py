@@ -5,10 +5,12 @@ import os
 import shutil
 import tempfile
 
-# A worker of a parallel run inherits the environment of the process that leads it, but not its folder.
-if "SERAI_DATA" not in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
+if "SERAI_DATA" not in os.environ:
     os.environ["SERAI_DATA"] = tempfile.mkdtemp(prefix="serai-test-")
     atexit.register(shutil.rmtree, os.environ["SERAI_DATA"], ignore_errors=True)
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # It inherits the folder of the process that leads the run: it gets its own within.
+    os.environ["SERAI_DATA"] += f"/{worker}"
 
 from dashboard.settings import *  # noqa: F403
 

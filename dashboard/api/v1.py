@@ -7,6 +7,8 @@ from dashboard.api import datacenters, deployments, modules, people, problems
 from dashboard.api.auth import READ
 from dashboard.api.throttling import PerToken
 
+LIMIT = PerToken(settings.API_RATE)
+
 api = NinjaAPI(
     title="Serai",
     version=settings.VERSION,
@@ -15,7 +17,7 @@ api = NinjaAPI(
     openapi_url="openapi.json",
     docs_url=None,  # ninja's page needs inline scripts; ours is dashboard/views/api_docs.py
     auth=READ,
-    throttle=[PerToken(settings.API_RATE)],
+    throttle=[LIMIT],
 )
 problems.register(api)
 for part in (people, modules, deployments, datacenters):

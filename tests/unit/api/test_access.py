@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import ApiToken
+from dashboard.api import v1
 
 
 def test_without_a_token_the_answer_says_how_to_get_one(client, db):
@@ -74,3 +75,14 @@ def test_every_error_is_a_problem_whoever_answers_it(api, settings):
     for answer in (large, method, nonsense):
         assert answer["Content-Type"] == "application/problem+json"
         assert answer.json()["status"] == answer.status_code
+
+
+def test_a_token_that_asks_too_often_is_told_when_to_come_back(client, ada, bearer, monkeypatch):
+    monkeypatch.setattr(v1.LIMIT, "num_requests", 2)
+    headers = bearer(ada)
+
+    answers = [client.get("/api/v1/me", headers=headers) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert int(answers[2]["Retry-After"]) > 0
+    assert answers[2]["Content-Type"] == "application/problem+json"

@@ -76,11 +76,29 @@ class User(AbstractUser):
         return self.username
 
 
+class Role(models.TextChoices):
+    VIEWER = "viewer", _("viewer")
+    MEMBER = "member", _("member")
+    MANAGER = "manager", _("manager")
+
+
+# The roles in which somebody may change things, and not only look at them.
+WORKING = (Role.MEMBER, Role.MANAGER)
+
+
 class ProjectQuerySet(models.QuerySet["Project"]):
-    def of(self, user: User) -> Self:
-        """The projects this person is a member of, the personal one first."""
+    def of(self, user: User, *roles: Role) -> Self:
+        """The open projects this person is in, in one of these roles if any are named; the personal one first."""
         own = models.Case(models.When(personal_of=user, then=0), default=1)
-        return self.filter(memberships__user=user).order_by(own, "name")
+        # One filter: in a second one the role could be somebody else's.
+        in_role = Q(memberships__role__in=roles) if roles else Q()
+        return self.filter(in_role, memberships__user=user, archived=None).order_by(own, "name")
+
+    def visible_to(self, user: User) -> Self:
+        """Those whose page this person may open: archived ones are for managers, all are for administrators."""
+        if user.can(Capability.ADMINISTER):
+            return self.all()
+        return self.filter(Q(archived=None) | Q(memberships__role=Role.MANAGER), memberships__user=user)
 
 
 class Project(models.Model):
@@ -98,17 +116,20 @@ class Project(models.Model):
         help_text=_("whose own project this is"),
     )
     created = models.DateTimeField(default=timezone.now, editable=False)
+    archived = models.DateTimeField(null=True, editable=False, help_text=_("since when only its managers look at it"))
 
     objects = ProjectQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_personal(self) -> bool:
+        return self.personal_of_id is not None
 
-class Role(models.TextChoices):
-    VIEWER = "viewer", _("viewer")
-    MEMBER = "member", _("member")
-    MANAGER = "manager", _("manager")
+    def role_of(self, user: User) -> Role | None:
+        membership = self.memberships.filter(user=user).first()
+        return Role(membership.role) if membership else None
 
 
 class Membership(models.Model):
@@ -219,6 +240,20 @@ class SigninCode(models.Model):
         return code.user if code and fresh.update(used=timezone.now()) == 1 else None
 
 
+class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+    def visible_to(self, user: User) -> Self:
+        """One's own actions, and all in the projects that one manages; administrators see everything."""
+        if user.can(Capability.ADMINISTER):
+            return self.all()
+        managed = Project.objects.filter(memberships__user=user, memberships__role=Role.MANAGER)
+        return self.filter(Q(actor=user) | Q(project__in=managed))
+
+    def narrowed(self, *, actor: str = "", project: str = "", thing: str = "") -> Self:
+        """Those of this person (user name), in this project (slug), about this object (its id), where given."""
+        wanted = {"actor__username": actor, "project__slug": project, "object_id": thing}
+        return self.filter(**{name: value for name, value in wanted.items() if value})
+
+
 class AuditEvent(models.Model):
     """Who did what to which object; rows are only ever added."""
 
@@ -229,6 +264,8 @@ class AuditEvent(models.Model):
     object_type = models.CharField(max_length=40)
     object_id = models.CharField(max_length=64)
     detail = models.JSONField(default=dict)
+
+    objects = AuditEventQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["object_type", "object_id", "at"])]
@@ -265,7 +302,8 @@ def create_person(username: str, *, password: str | None = None, **fields: Any) 
 
 def free_slug(name: str) -> str:
     """A slug for this name that no project has yet; ``default`` is Nomad's own namespace."""
-    wanted = slugify(name)[:50] or "project"
+    # Nomad's namespaces know no underscore.
+    wanted = slugify(name).replace("_", "-")[:50].strip("-") or "project"
     taken = {"default", *Project.objects.filter(slug__startswith=wanted).values_list("slug", flat=True)}
     return next(slug for slug in _numbered(wanted) if slug not in taken)
 

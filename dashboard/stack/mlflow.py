@@ -15,12 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dashboard.stack import web
+from dashboard.stack import sandbox, web
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENVIRONMENT = ROOT / ".envs" / "mlflow"
 LOCK = ROOT / "requirements" / "mlflow.txt"
 UV = Path(sys.executable).with_name("uv")
+RULES = Path(__file__).with_name("mlflow_rules")
 PATIENCE_SECONDS = 60
 
 # Everyone sees only what they were given; checked passwords are remembered for a minute (hashing
@@ -30,12 +31,13 @@ AUTH = """\
 default_permission = NO_PERMISSIONS
 database_uri = sqlite:///{folder}/users.sqlite3
 admin_username = admin
-authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+authorization_function = serai_mlflow:authenticate
 auth_cache_ttl_seconds = 60
 """
 
 
 def main() -> None:
+    os.umask(0o077)
     folder = Path(os.environ["SERAI_DATA"]) / "mlflow"
     folder.mkdir(mode=0o700, exist_ok=True)
 
@@ -58,6 +60,7 @@ def main() -> None:
     python = str(ENVIRONMENT / "bin" / "python")
     program = [python, "-I", "-u", str(Path(__file__).with_name("become_mlflow.py"))]
     os.chdir(folder)
+    confine(folder)
     os.execve(python, [*program, *arguments(folder, address.port or 5000)], environment(folder))
 
 
@@ -95,6 +98,18 @@ def sync(report: Callable[[str, str], None]) -> None:
         raise subprocess.CalledProcessError(process.returncode, command)
 
 
+def confine(folder: Path) -> None:
+    """It opens paths that its clients had a say in: let it read programs, and write in its own folder alone."""
+    (folder / "tmp").mkdir(mode=0o700, exist_ok=True)
+    python = (ENVIRONMENT / "bin" / "python").resolve().parent.parent
+    system = [Path("/", name) for name in ("usr", "lib", "lib64", "bin", "sbin", "etc", "proc", "sys")]
+    devices = [Path("/dev", name) for name in ("null", "zero", "random", "urandom")]
+    try:
+        sandbox.restrict(readable=[ENVIRONMENT, python, Path(__file__).parent, *system], writable=[folder, *devices])
+    except sandbox.NoSandbox as error:
+        print(f"MLflow runs without Landlock ({error}): it may open what this account may.", flush=True)
+
+
 def arguments(folder: Path, port: int) -> list[str]:
     """One worker; artifacts go through the server, so that clients need no other access."""
     apps_host = os.environ.get("SERAI_APPS_HOST") or f"apps.localhost:{os.environ['SERAI_PORT']}"
@@ -115,9 +130,13 @@ def environment(folder: Path) -> dict[str, str]:
     """What the server needs and nothing else: Serai's own keys are not its business."""
     config = folder / "auth.ini"
     config.write_text(AUTH.format(folder=str(folder).replace("%", "%%")))
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ") if name in os.environ}
     return {
         **kept,
+        "HOME": str(folder),
+        "TMPDIR": str(folder / "tmp"),
+        "PYTHONPATH": str(RULES),
+        "PYTHONSAFEPATH": "1",  # it stands in a folder that holds what others wrote
         "PATH": f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}",
         "MALLOC_ARENA_MAX": "2",
         "MLFLOW_AUTH_CONFIG_PATH": str(config),

@@ -1,14 +1,20 @@
 """Over a real server. A client logs as a training does: by the variables that its task gets."""
 
+import json
 import os
 import subprocess
 import uuid
+from pathlib import Path
 
+import httpx
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import Project, create_person
+from dashboard.stack import sandbox
 from dashboard.stack.mlflow import ENVIRONMENT
+from datacenters.local.processes import processes
 from jobs import tracking
 from jobs.models import Deployment, TrackingAccount
 from jobs.tracking.accounts import login_of
@@ -160,3 +166,47 @@ def test_accounts_written_down_while_it_was_away_are_made_later(somebody, settin
     account = TrackingAccount.objects.get(project=somebody)
     assert account.experiment == somebody.slug
     assert tracking.search_runs(somebody) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"artifact_location": "file:///etc"},
+        {"artifactLocation": "/etc"},
+        json.dumps({"artifact_location": "/etc"}),
+        {"tags": [{"key": "mlflow.artifactLocation", "value": "/etc"}]},
+    ],
+)
+def test_no_project_chooses_where_the_server_writes(somebody, body):
+    """MLflow would read and write in any folder of its machine that an experiment names."""
+    account = tracking.ensure_project(somebody)
+    named = json.dumps({"name": "x", **json.loads(body)}) if isinstance(body, str) else {"name": "x", **body}
+    refused = asked("POST", "2.0/mlflow/experiments/create", login_of(account), json=named)
+    assert refused.status_code == 403
+    assert "leave out artifact_location" in refused.json()["message"]
+
+
+def test_no_project_learns_of_the_others(somebody):
+    login = login_of(tracking.ensure_project(somebody))
+    assert asked("GET", "2.0/mlflow/users/list", login).status_code == 403
+    assert asked("GET", "2.0/mlflow/users/list", administrator()).status_code == 200
+
+
+def test_its_server_is_confined_to_its_folder(mlflow_server):
+    """Root's files, too, are closed to it: no new privileges is what Landlock asks for first."""
+    try:
+        sandbox.version()
+    except sandbox.NoSandbox as error:
+        pytest.skip(f"this kernel has no Landlock: {error}")
+    port = mlflow_server[0].rpartition(":")[2]
+    [status] = [
+        Path(f"/proc/{process.pid}/status").read_text()
+        for process in processes()
+        if f"--port\0{port}\0".encode() in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    ]
+    assert "NoNewPrivs:\t1" in status
+
+
+def asked(method: str, path: str, login: Login, **values: object) -> httpx.Response:
+    url = f"{settings.MLFLOW_URL}/api/{path}"
+    return httpx.request(method, url, auth=(login.username, login.password), timeout=30, **values)

@@ -1,7 +1,8 @@
 # The two commands are `make run` and `make test`; CONTRIBUTING.md explains the others.
 SETUP := scripts/python scripts/setup.py
 BIN := .venv/bin
-PARALLEL ?= 2
+# Files go to the processes in their order: tests/conftest.py puts browsers last.
+PYTEST := $(BIN)/pytest -n $(or $(PARALLEL),2) --dist loadfile --no-loadscope-reorder
 export PYTHON
 
 .PHONY: run test test-quick check format setup clean
@@ -10,10 +11,10 @@ run:
 	@exec $(SETUP) run -m dashboard.serve
 
 test: check
-	$(BIN)/pytest -n $(PARALLEL) --dist loadfile
+	$(PYTEST)
 
 test-quick: check
-	$(BIN)/pytest -n $(PARALLEL) --dist loadfile -m "not slow and not browser"
+	$(PYTEST) -m "not slow and not browser"
 
 check: setup
 	$(BIN)/ruff format --check

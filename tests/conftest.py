@@ -9,6 +9,12 @@ from django.core.cache import cache
 
 from accounts.models import ApiToken, Membership, User, create_person
 from tests.agents import start_local_agent
+from tests.system.stack import Stack
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browsers last: Playwright leaves an event loop in its thread, in which nothing asynchronous can be called."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +68,16 @@ def _local_agent():
 def local_agent(_local_agent):
     """The embedded local datacenter (see ``tests/agents.py``); use job ids of your own, others run there too."""
     return _local_agent
+
+
+@pytest.fixture(scope="session")
+def whole_stack(tmp_path_factory):
+    """All of Serai with MLflow, as ``make run`` starts it; one for the whole run, so clean up what you deploy."""
+    folder = tmp_path_factory.mktemp("whole")
+    token_file = folder / "token"
+    with Stack(
+        folder / "data", SERAI_MLFLOW="1", SERAI_STOP_TASKS="1", SERAI_ADMIN_TOKEN_FILE=str(token_file)
+    ) as stack:
+        stack.wait_until_ready(180)
+        stack.token = token_file.read_text().strip()
+        yield stack

@@ -20,7 +20,7 @@ check: setup
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy .
-	$(BIN)/djlint --quiet --check --lint dashboard/templates
+	$(BIN)/djlint --check --lint dashboard/templates
 
 format: setup
 	$(BIN)/ruff format

@@ -14,7 +14,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import Capability, Project, Role, User
+from accounts.models import WORKING, Capability, Project, User
 from dashboard.argument_fields import ArgumentField
 from datacenters.capacity import Capacity
 from datacenters.jobspec import JobKind
@@ -112,7 +112,7 @@ class DeployForm(forms.Form):
 
     @cached_property
     def projects(self) -> list[Project]:
-        return list(Project.objects.of(self.owner).exclude(memberships__role=Role.VIEWER))
+        return list(Project.objects.of(self.owner, *WORKING))
 
     @cached_property
     def arguments(self) -> tuple[Argument, ...]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.crypto import EncryptedTextField
-from accounts.models import Project, User
+from accounts.models import WORKING, Project, Role, User
 from datacenters.models import Datacenter
 from marketplace.models import Asset
 
@@ -49,9 +49,22 @@ def _ripe(status: Status) -> Q:
 class DeploymentQuerySet(models.QuerySet["Deployment"]):
     def visible_to(self, user: User | AnonymousUser) -> Self:
         """What this person may see; deleted ones are nobody's."""
+        return self.within_reach(user).filter(deleted=None)
+
+    def within_reach(self, user: User | AnonymousUser) -> Self:
+        """What the projects of this person have, deleted or not; of an archived one, if they manage it."""
         if not isinstance(user, User):
             return self.none()
-        return self.filter(project__memberships__user=user, deleted=None)
+        # One filter: in a second one the role could be somebody else's.
+        readable = Q(project__archived=None) | Q(project__memberships__role=Role.MANAGER)
+        return self.filter(readable, project__memberships__user=user)
+
+    def changeable_by(self, user: User) -> Self:
+        return self.filter(project__in=Project.objects.of(user, *WORKING))
+
+    def in_project(self, project: Project | None) -> Self:
+        """Those of this project; None: of all."""
+        return self.filter(project=project) if project else self
 
     def with_parts(self) -> Self:
         """With all that a page or an answer says of a deployment, in one query."""

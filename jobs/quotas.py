@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Project, User
 
-from .models import Deployment, DeploymentQuerySet
+from .models import Deployment, DeploymentQuerySet, Quota
 from .refusals import QuotaExceeded
 from .requests import ResourceRequest
 
@@ -83,7 +83,10 @@ def _ask(resources: ResourceRequest) -> dict[str, float]:
 
 def _deployments_of(holder: Project | User) -> DeploymentQuerySet:
     rows = Deployment.objects.holding_quota()
-    return rows.filter(project=holder) if isinstance(holder, Project) else rows.filter(owner=holder)
+    if isinstance(holder, Project):
+        return rows.filter(project=holder)
+    # Whoever left a project cannot stop there any more what they started: it is the project's alone.
+    return rows.filter(owner=holder, project__memberships__user=holder)
 
 
 def _held(rows: DeploymentQuerySet) -> dict[str, float]:

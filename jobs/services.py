@@ -11,14 +11,14 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import AuditEvent, Capability, Membership, Project, Role, User
+from accounts.models import WORKING, AuditEvent, Capability, Project, User
 from datacenters.jobspec import JobKind
 from datacenters.models import Datacenter
 from datacenters.services import capacities
-from marketplace.models import Asset
+from marketplace.models import Asset, Kind
 
 from . import doorbell, placement, quotas
-from .compilers import COMPILERS
+from .compilers import can_compile
 from .models import FINAL, UNDO_LASTS, Deployment, DeploymentQuerySet, IdempotencyKey, Status, as_json
 from .options import options_of
 from .refusals import FieldError, IdempotencyConflict, NotPossibleNow, QuotaExceeded, RequestRefused
@@ -36,6 +36,7 @@ __all__ = [
     "restore",
     "start",
     "stop",
+    "why_not_change",
 ]
 
 KEY_LASTS = timedelta(hours=24)
@@ -79,6 +80,11 @@ def deploy(request: DeployRequest, *, owner: User, idempotency_key: str = "") ->
         earlier = _answered_before(request, owner, idempotency_key)
         if earlier:
             return earlier
+        # Again as well: only now nobody can archive it, or take the owner out of it.
+        project.refresh_from_db()
+        refused = tuple(_project_errors(request, project, owner))
+        if refused:
+            raise RequestRefused(*refused)
         quotas.check(request.resources, project=project, owner=owner)
         deployment = _write(request, owner, asset, project, choice)
         if idempotency_key:
@@ -113,6 +119,7 @@ def start(deployment: Deployment, actor: User) -> Deployment:
     with transaction.atomic():
         quotas.lock(project=deployment.project, owner=deployment.owner)
         _as_it_is(deployment)
+        _may_change(deployment, actor)
         if deployment.is_final:
             quotas.check(_resources(deployment), project=deployment.project, owner=deployment.owner)
             begin_anew(deployment, actor)
@@ -185,13 +192,23 @@ def _start_if_there_is_room(deployment: Deployment, actor: User) -> None:
 
 
 # ── Checks ───────────────────────────────────────────────────────────────────────────────────────
+def why_not_change(deployment: Deployment, person: User) -> str:
+    """Why this person may only look at it, for buttons that cannot be pressed; empty if they may change it."""
+    if deployment.project.archived:
+        return _("This project is archived: what it has can be looked at, not changed.")
+    if not _works_in(deployment.project, person):
+        return _("You may look at this project's deployments, not change them.")
+    return ""
+
+
 def _may_change(deployment: Deployment, actor: User | None) -> None:
-    if actor and not _works_in(deployment.project, actor):
-        raise PermissionDenied(_("You may look at this project's deployments, not change them."))
+    why_not = why_not_change(deployment, actor) if actor else ""
+    if why_not:
+        raise PermissionDenied(why_not)
 
 
 def _works_in(project: Project, person: User) -> bool:
-    return Membership.objects.filter(project=project, user=person).exclude(role=Role.VIEWER).exists()
+    return project.role_of(person) in WORKING
 
 
 def _checked(request: DeployRequest, owner: User) -> tuple[Asset, Project]:
@@ -206,19 +223,24 @@ def _checked(request: DeployRequest, owner: User) -> tuple[Asset, Project]:
 def _asset_errors(request: DeployRequest, asset: Asset | None) -> Iterator[FieldError]:
     if asset is None:
         yield FieldError("#/module", _("There is no module “%(slug)s”.") % {"slug": request.asset})
-    elif asset.kind not in COMPILERS:
-        yield FieldError("#/module", _("Serai does not know yet how to run “%(title)s”.") % {"title": asset.title})
+    elif not can_compile(asset):
+        text = _("Serai does not know yet how to run “%(title)s”.")
+        yield FieldError(f"#/{asset.kind}", text % {"title": asset.title})
+    elif asset.kind == Kind.TOOL and request.kind is JobKind.BATCH:
+        yield FieldError("#/kind", _("A tool is a service: only modules train."))
     else:
         known = {option.name for option in options_of(asset, request.kind)}
         for name in sorted(set(request.options) - known):
-            text = _("This module has no option “%(name)s”. It has: %(known)s.")
+            text = _("This has no option “%(name)s”. It has: %(known)s.")
             values = {"name": name, "known": ", ".join(sorted(known)) or _("none")}
             yield FieldError(f"#/options/{name}", text % values)
 
 
 def _project_errors(request: DeployRequest, project: Project | None, owner: User) -> Iterator[FieldError]:
-    if project is None or not Membership.objects.filter(project=project, user=owner).exists():
+    if project is None or project.role_of(owner) is None:
         yield FieldError("#/project", _("You are in no project “%(slug)s”.") % {"slug": request.project})
+    elif project.archived:
+        yield FieldError("#/project", _("“%(name)s” is archived: nothing new runs there.") % {"name": project})
     elif not _works_in(project, owner):
         yield FieldError("#/project", _("You may look at what runs in this project, not deploy there."))
 

@@ -4,6 +4,7 @@ import pytest
 
 from accounts import services
 from accounts.models import Membership, Project, Role, User, create_person
+from tests.unit.jobs.conftest import ask, digits, site  # noqa: F401  fixtures here too
 
 PEOPLE = ("ada", "bob", "vera", "eve", "grace")
 

@@ -15,10 +15,10 @@ from accounts.models import WORKING, AuditEvent, Capability, Project, User
 from datacenters.jobspec import JobKind
 from datacenters.models import Datacenter
 from datacenters.services import capacities
-from marketplace.models import Asset, Kind
+from marketplace.models import Asset
 
 from . import doorbell, placement, quotas
-from .compilers import can_compile
+from .compilers import COMPILERS
 from .models import FINAL, UNDO_LASTS, Deployment, DeploymentQuerySet, IdempotencyKey, Status, as_json
 from .options import options_of
 from .refusals import FieldError, IdempotencyConflict, NotPossibleNow, QuotaExceeded, RequestRefused
@@ -223,15 +223,12 @@ def _checked(request: DeployRequest, owner: User) -> tuple[Asset, Project]:
 def _asset_errors(request: DeployRequest, asset: Asset | None) -> Iterator[FieldError]:
     if asset is None:
         yield FieldError("#/module", _("There is no module “%(slug)s”.") % {"slug": request.asset})
-    elif not can_compile(asset):
-        text = _("Serai does not know yet how to run “%(title)s”.")
-        yield FieldError(f"#/{asset.kind}", text % {"title": asset.title})
-    elif asset.kind == Kind.TOOL and request.kind is JobKind.BATCH:
-        yield FieldError("#/kind", _("A tool is a service: only modules train."))
+    elif asset.kind not in COMPILERS:
+        yield FieldError("#/module", _("Serai does not know yet how to run “%(title)s”.") % {"title": asset.title})
     else:
         known = {option.name for option in options_of(asset, request.kind)}
         for name in sorted(set(request.options) - known):
-            text = _("This has no option “%(name)s”. It has: %(known)s.")
+            text = _("This module has no option “%(name)s”. It has: %(known)s.")
             values = {"name": name, "known": ", ".join(sorted(known)) or _("none")}
             yield FieldError(f"#/options/{name}", text % values)
 

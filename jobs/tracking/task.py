@@ -41,6 +41,7 @@ def environment(deployment: Deployment) -> tuple[Mapping[str, str], Mapping[str,
         "MLFLOW_EXPERIMENT_NAME": account.experiment or account.project.slug,
         "MLFLOW_RUN_CONTEXT": json.dumps({DEPLOYMENT_TAG: str(deployment.pk), "serai.module": deployment.asset_slug}),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # people cannot open that address: the page has the link
         **IMPATIENCE,
     }
     secret = {"MLFLOW_TRACKING_USERNAME": account.username, "MLFLOW_TRACKING_PASSWORD": account.password}

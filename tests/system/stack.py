@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -13,6 +14,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+
+import httpx
 
 from dashboard.stack import ports
 
@@ -42,6 +45,7 @@ class Stack:
             **variables,
         }
         self.output = ""
+        self.token = ""  # the administrator's, where SERAI_ADMIN_TOKEN_FILE asks for one
 
     def __enter__(self) -> "Stack":
         self.start()
@@ -88,6 +92,15 @@ class Stack:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, token: str = "") -> httpx.Client:
+        """Ask as a script does, with this token or the administrator's."""
+        headers = {"Authorization": f"Bearer {token or self.token}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
+
     def get(self, path: str, token: str = "") -> tuple[int, bytes]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
@@ -111,7 +124,9 @@ class Stack:
 
 
 def free_port() -> int:
-    return next(port for port in range(8300, 9000) if ports.is_free(port))
+    # Any of many: tests that run beside each other must not agree on one.
+    candidates = random.sample(range(8300, 15_000), 100)
+    return next(port for port in candidates if ports.is_free(port))
 
 
 def wait_for(condition: Callable[[], object], seconds: float, explain: Callable[[], str] = lambda: "") -> None:

@@ -244,6 +244,20 @@ class IdempotencyKey(models.Model):
         return self.key
 
 
+class DeploymentSecret(models.Model):
+    """A secret made for one deployment, such as the token of its own server."""
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="secrets")
+    name = models.CharField(max_length=60)
+    value = EncryptedTextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["deployment", "name"], name="one_secret_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class TrackingAccount(models.Model):
     """A project's account and experiment in MLflow; written down here first, then made there."""
 

@@ -28,6 +28,7 @@ class SourceKind(models.TextChoices):
     FOLDER = "folder", _("folder of metadata files or modules")
     CATALOG = "catalog", _("Git repository with one submodule a module")
     REPOSITORY = "repository", _("Git repository of one module")
+    BUILT_IN = "built-in", _("part of Serai")
 
 
 class Source(models.Model):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Project, User
 
-from .models import Deployment, DeploymentQuerySet, Quota
+from .models import Deployment, DeploymentQuerySet
 from .refusals import QuotaExceeded
 from .requests import ResourceRequest
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import Project, User
+from accounts.models import AuditEvent, Capability, Project, User
 
-from .models import Deployment, DeploymentQuerySet
+from .models import Deployment, DeploymentQuerySet, Quota
 from .refusals import QuotaExceeded
 from .requests import ResourceRequest
 
@@ -40,9 +43,37 @@ class Meter:
 
 
 def meters(holder: Project | User) -> tuple[Meter, ...]:
-    limits = settings.QUOTA_OF_PROJECT if isinstance(holder, Project) else settings.QUOTA_OF_PERSON
+    limits = limits_of(holder)
     used = _held(_deployments_of(holder))
     return tuple(Meter(name, limits[name], used[name]) for name in TITLES)
+
+
+def limits_of(holder: Project | User) -> dict[str, float]:
+    """The site's defaults, but for what an administrator set for this one."""
+    return {**defaults_for(holder), **{name: limit for name, limit in own_limits(holder).items() if limit is not None}}
+
+
+def defaults_for(holder: Project | User) -> Mapping[str, float]:
+    return settings.QUOTA_OF_PROJECT if isinstance(holder, Project) else settings.QUOTA_OF_PERSON
+
+
+def own_limits(holder: Project | User) -> dict[str, float | None]:
+    """What an administrator set for this one; None: the site's default holds."""
+    row = Quota.objects.filter(**_of(holder)).first()
+    return {name: getattr(row, name, None) for name in TITLES}
+
+
+def set_limits(holder: Project | User, actor: User, limits: Mapping[str, float | None]) -> None:
+    """None: the site's default again. What runs goes on, also above a lower limit; only no more starts."""
+    if not actor.can(Capability.ADMINISTER):
+        raise PermissionDenied(_("Only administrators of the platform change how much somebody may hold."))
+    with transaction.atomic():
+        Quota.objects.update_or_create(**_of(holder), defaults=dict(limits))
+        AuditEvent.record(actor, "quota.changed", holder, **limits)
+
+
+def _of(holder: Project | User) -> dict[str, Any]:
+    return {"project": holder} if isinstance(holder, Project) else {"person": holder}
 
 
 def lock(*, project: Project, owner: User) -> None:

@@ -21,7 +21,7 @@ from typing import NoReturn
 from django.core.exceptions import ImproperlyConfigured
 
 from dashboard import env
-from dashboard.stack import CannotStart, lock, ports, redis, started, supervisor, tasks_folder, web
+from dashboard.stack import CannotStart, lock, ports, redis, started, supervisor, tasks_folder, terminal, web
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 150
@@ -32,7 +32,8 @@ def main() -> int:
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
     try:
-        serve()
+        with terminal.for_this_process_alone():
+            serve()
     except KeyboardInterrupt:
         return 0
     except (CannotStart, ImproperlyConfigured) as error:
@@ -179,7 +180,9 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes], data: Path) ->
 
 
 def say(text: str) -> None:
-    print(f"· {text}", file=sys.stderr, flush=True)
+    # A terminal that was closed takes no more words, and is why we stop.
+    with contextlib.suppress(OSError):
+        print(f"· {text}", file=sys.stderr, flush=True)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -37,6 +37,7 @@ RESOURCES = (
     "gpu_memory_mb",
     "gpu_compute_capability",
 )
+YEAR_SECONDS = 365 * 24 * 3600
 # What a small service or training takes when its author says nothing.
 DEFAULTS = {"cpu_cores": 1.0, "memory_mb": 2_000, "disk_mb": 2_000, "gpus": 0}
 # Field of ours <- key of the metadata's ``resources``.
@@ -82,6 +83,7 @@ class DeployForm(forms.Form):
     max_wait = forms.IntegerField(
         label=gettext_lazy("Wait at most (seconds)"),
         min_value=0,
+        max_value=YEAR_SECONDS,
         required=False,
         help_text=gettext_lazy("Empty: for ever."),
     )

@@ -85,6 +85,8 @@ class Dimension:
 
 
 def number(amount: float) -> str:
+    if abs(amount) >= 1e15:
+        return f"{amount:.3g}"
     return f"{amount:,.0f}" if amount == int(amount) else f"{amount:,.1f}"
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from ninja import Query, Router
 from pydantic import Field
 
@@ -20,6 +21,7 @@ from jobs import archive, services
 from jobs.models import UNDO_LASTS, Deployment, DeploymentEvent, DeploymentQuerySet
 
 router = Router(tags=["deployments"])
+KEY_LENGTH = 200
 Stream = Literal["stdout", "stderr"]
 
 
@@ -36,6 +38,8 @@ def create_deployment(request: HttpRequest, body: DeploymentIn) -> HttpResponse:
     if not form.is_valid():
         return problems.invalid(form.problems())
     key = request.headers.get("Idempotency-Key", "")
+    if len(key) > KEY_LENGTH:
+        return problems.problem(422, "idempotency-key-too-long", _("This Idempotency-Key has more than 200 letters."))
     deployment = services.deploy(form.deploy_request(), owner=owner, idempotency_key=key)
     response = _answer(deployment, 201)
     response["Location"] = f"/api/v1/deployments/{deployment.pk}"
@@ -166,7 +170,7 @@ def list_events(
     deployment = load(request, id)
     if "text/event-stream" in request.headers.get("Accept", ""):
         after = request.headers.get("Last-Event-ID", "")
-        start = int(after) if after.isdigit() else 0
+        start = int(after) if after.isascii() and after.isdigit() else 0
         return streams.event_stream(streams.events(deployment.pk, start, _drawn))
     after_id = paging.opened_offset(cursor)
     rows = DeploymentEvent.objects.filter(deployment=deployment).select_related("actor").order_by("pk")

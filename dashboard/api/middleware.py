@@ -29,6 +29,7 @@ class ProblemMiddleware(MiddlewareMixin):
 def _words(status: HTTPStatus) -> str:
     words = {
         HTTPStatus.BAD_REQUEST: _("The request is malformed or too large."),
+        HTTPStatus.NOT_FOUND: _("There is nothing here, or it is not yours."),
         HTTPStatus.METHOD_NOT_ALLOWED: _("This route does not take that method."),
         HTTPStatus.INTERNAL_SERVER_ERROR: _(
             "Serai made a mistake; nothing was changed. Try again, or tell an operator."

@@ -1,12 +1,14 @@
 """Errors as ``application/problem+json`` (RFC 9457), with a JSON pointer to each wrong field."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, AuthorizationError, HttpError, Throttled, ValidationError
 
@@ -91,7 +93,39 @@ def _may_not(_request: HttpRequest, error: PermissionDenied) -> HttpResponse:
 def _wrong_shape(_request: HttpRequest, error: ValidationError) -> HttpResponse:
     if any(item["loc"][0] == "path" for item in error.errors):
         return not_found()  # an id that none of ours can be
-    return invalid([(_place(item["loc"]), str(item["msg"]).removeprefix("Value error, ")) for item in error.errors])
+    return invalid([(_place(item["loc"]), _sentence(item)) for item in error.errors])
+
+
+# What pydantic finds wrong, in words for people who never heard of it.
+KINDS: Mapping[str, str | Promise] = {
+    "missing": gettext_lazy("This is missing."),
+    "extra_forbidden": gettext_lazy("There is no such value."),
+    "string_type": gettext_lazy("A text is wanted here."),
+    "bool_type": gettext_lazy("true or false is wanted here."),
+    "bool_parsing": gettext_lazy("true or false is wanted here."),
+    "int_type": gettext_lazy("A whole number is wanted here."),
+    "int_parsing": gettext_lazy("A whole number is wanted here."),
+    "int_parsing_size": gettext_lazy("This number is too large."),
+    "int_from_float": gettext_lazy("A whole number is wanted here."),
+    "float_type": gettext_lazy("A number is wanted here."),
+    "float_parsing": gettext_lazy("A number is wanted here."),
+    "finite_number": gettext_lazy("This number is too large."),
+    "list_type": gettext_lazy("A list is wanted here: […]."),
+    "dict_type": gettext_lazy("An object is wanted here: {…}."),
+    "model_type": gettext_lazy("An object is wanted here: {…}."),
+    "model_attributes_type": gettext_lazy("An object is wanted here: {…}."),
+    "literal_error": gettext_lazy("One of these is wanted here: %(expected)s."),
+    "enum": gettext_lazy("One of these is wanted here: %(expected)s."),
+    "greater_than_equal": gettext_lazy("At least %(ge)s is wanted here."),
+    "less_than_equal": gettext_lazy("At most %(le)s is wanted here."),
+}
+
+
+def _sentence(item: Mapping[str, Any]) -> str:
+    words = KINDS.get(item.get("type", ""))  # ours have none
+    if words is None:
+        return str(item["msg"]).removeprefix("Value error, ")
+    return str(words) % item.get("ctx", {}) if "%(" in str(words) else str(words)
 
 
 def _place(location: Sequence[object]) -> str:
@@ -103,7 +137,8 @@ def _place(location: Sequence[object]) -> str:
 
 def _http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
     if error.status_code == 400:  # ninja's word for a body that is no JSON
-        return problem(422, "malformed", _("The body is not valid JSON."))
+        detail = _("It must be UTF-8, without NaN, Infinity, null characters and halves of surrogate pairs.")
+        return problem(422, "malformed", _("The body is not valid JSON."), detail)
     return problem(error.status_code, "error", str(error))
 
 

@@ -4,8 +4,9 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self, cast
 from uuid import UUID
 
+from django.utils.translation import gettext as _
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from accounts.models import Project, User
 from dashboard import addresses
@@ -34,15 +35,26 @@ class Strict(Schema):
 
 
 # ── In ───────────────────────────────────────────────────────────────────────────────────────────
+def _no_text(value: object) -> object:
+    """Pydantic would read "1000" and true as numbers, which the document does not say."""
+    if isinstance(value, str | bool):
+        raise ValueError(_("A number is wanted here, without quotes."))
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_text)]
+Real = Annotated[float, BeforeValidator(_no_text)]
+
+
 class ResourcesIn(Strict):
-    cpu_cores: float | None = None
-    memory_mb: int | None = None
-    disk_mb: int | None = None
-    gpus: int | None = None
+    cpu_cores: Real | None = None
+    memory_mb: Whole | None = None
+    disk_mb: Whole | None = None
+    gpus: Whole | None = None
     gpu_model: str | None = None
     gpu_vendor: str | None = None
-    gpu_memory_mb: int | None = None
-    gpu_compute_capability: float | None = None
+    gpu_memory_mb: Whole | None = None
+    gpu_compute_capability: Real | None = None
 
 
 class DeploymentIn(Strict):
@@ -59,7 +71,7 @@ class DeploymentIn(Strict):
     datacenter: str | None = None
     prefer: list[str] = Field(default_factory=list)
     exclude: list[str] = Field(default_factory=list)
-    max_wait: Annotated[int, Field(ge=0)] | None = None
+    max_wait: Annotated[int, Field(ge=0), BeforeValidator(_no_text)] | None = None
 
 
 # ── Out ──────────────────────────────────────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ from ninja import NinjaAPI
 
 from dashboard.api import datacenters, deployments, modules, people, problems
 from dashboard.api.auth import READ
+from dashboard.api.parsing import PlainJson
 from dashboard.api.throttling import PerToken
 
 LIMIT = PerToken(settings.API_RATE)
@@ -16,6 +17,7 @@ api = NinjaAPI(
     urls_namespace="api-v1",
     openapi_url="openapi.json",
     docs_url=None,  # ninja's page needs inline scripts; ours is dashboard/views/api_docs.py
+    parser=PlainJson(),
     auth=READ,
     throttle=[LIMIT],
 )

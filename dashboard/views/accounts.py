@@ -54,7 +54,7 @@ def signin(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         return _let_in(request, form.get_user(), by="password")
     if request.method == "POST":
-        _note_refusal(request)
+        _note_refusal(form)
     context = {"form": form, "next": request.POST.get("next", request.GET.get("next", ""))}
     return render(request, "accounts/signin.html", context, status=_status(request))
 
@@ -92,8 +92,8 @@ def _may_try(request: HttpRequest) -> bool:
     return allow(f"signin:{here}:{name}", TRIES_PER_NAME, WINDOW_SECONDS) and by_address
 
 
-def _note_refusal(request: HttpRequest) -> None:
-    user = User.objects.filter(username=request.POST.get("username", "")).first()
+def _note_refusal(form: SigninForm) -> None:
+    user = User.objects.filter(username=form.cleaned_data.get("username", "")).first()
     if user:
         AuditEvent.record(None, "user.signin-refused", user)
 

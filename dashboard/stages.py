@@ -42,7 +42,11 @@ def stages_of(deployment: Deployment) -> list[StageView]:
 
 def _reached(deployment: Deployment, names: list[str]) -> int:
     """The index of the stage that is at work now; ``len(names)`` when all are behind."""
-    if deployment.status in (Status.RUNNING, Status.COMPLETED) or deployment.started is not None:
+    if deployment.status in (Status.RUNNING, Status.COMPLETED):
+        return len(names)
+    # A service's program runs for a while before it answers, and may fail without ever having done so.
+    silent = deployment.status in (Status.STARTING, Status.FAILED) and deployment.stage == "health"
+    if deployment.started is not None and not silent:
         return len(names)
     if deployment.stage in names:
         return names.index(deployment.stage)

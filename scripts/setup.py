@@ -20,7 +20,9 @@ PYTHON, UV = VENV / "bin" / "python", VENV / "bin" / "uv"
 NODE_ENV = ROOT / ".envs" / "node"
 REQUIREMENTS = ROOT / "requirements"
 PYTHON_STAMP = VENV / ".serai-installed"
+NODE_STAMP = ROOT / "node_modules" / ".serai-installed"
 PAGES_STAMP = ROOT / "static" / "vendor" / ".serai-installed"
+PAGES = ROOT / "dashboard"
 OLDEST_NODE = 20
 # What tests want of the system: a program to look for, and Debian's package of it.
 SYSTEM_PACKAGES = {
@@ -106,20 +108,25 @@ def sync(python: Path, lock: Path) -> None:
 
 # ── The pages' scripts and styles ────────────────────────────────────────────────────────────────
 def install_page_packages(role: str) -> None:
-    """``static/vendor`` and, for developers, what checks the pages."""
-    done_for, _, _ = stamp_of(PAGES_STAMP)
+    """``node_modules`` and, for developers, what checks the pages; from it ``static/vendor``."""
+    done_for, _, _ = stamp_of(NODE_STAMP)
     role = "dev" if "dev" in (role, done_for) else "run"
-    sources = [ROOT / "package.json", ROOT / "package-lock.json", ROOT / "scripts" / "vendor.mjs"]
-    stamp = f"{role} {ROOT} {digest(*sources)}"
-    if " ".join(stamp_of(PAGES_STAMP)) == stamp:
-        return
-    environment = {**os.environ, "PATH": f"{node_folder()}:{os.environ['PATH']}"}
     only = [] if role == "dev" else ["--omit=dev"]
     npm_ci = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", *only]
-    step("Installing the pages' packages", lambda: demand(run(npm_ci, environment), "npm ci failed"))
-    vendor = ["npm", "run", "--silent", "vendor"]
-    step("Filling static/vendor", lambda: demand(run(vendor, environment), "npm run vendor failed"))
-    PAGES_STAMP.write_text(stamp)
+    packages = f"{role} {ROOT} {digest(ROOT / 'package.json', ROOT / 'package-lock.json')}"
+    npm_step("Installing the pages' packages", npm_ci, NODE_STAMP, packages)
+    # One sprite holds the icons that pages name, so a change of a page may be one of the sprite.
+    named = sorted(file for kind in ("*.html", "*.py") for file in PAGES.rglob(kind))
+    drawing = digest(ROOT / "package-lock.json", ROOT / "scripts" / "vendor.mjs", *named)
+    npm_step("Filling static/vendor", ["npm", "run", "--silent", "vendor"], PAGES_STAMP, f"pages {ROOT} {drawing}")
+
+
+def npm_step(text: str, command: Sequence[str], stamp: Path, wanted: str) -> None:
+    if " ".join(stamp_of(stamp)) == wanted:
+        return
+    environment = {**os.environ, "PATH": f"{node_folder()}:{os.environ['PATH']}"}
+    step(text, lambda: demand(run(command, environment), f"{' '.join(command[:3])} failed"))
+    stamp.write_text(wanted)
 
 
 def node_folder() -> Path:

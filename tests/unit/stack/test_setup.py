@@ -35,3 +35,23 @@ def test_an_old_node_is_told_from_a_new_one(tmp_path):
     node.write_text("#!/bin/sh\necho v18.20.4\n")
     node.chmod(0o755)
     assert setup.node_version(str(node)) == 18 < setup.OLDEST_NODE
+
+
+def test_the_icons_are_drawn_anew_when_a_page_may_name_another(tmp_path, monkeypatch):
+    did = []
+    monkeypatch.setattr(setup, "ROOT", tmp_path)
+    monkeypatch.setattr(setup, "PAGES", tmp_path / "dashboard")
+    monkeypatch.setattr(setup, "NODE_STAMP", tmp_path / "node")
+    monkeypatch.setattr(setup, "PAGES_STAMP", tmp_path / "vendor")
+    monkeypatch.setattr(setup, "node_folder", lambda: tmp_path)
+    monkeypatch.setattr(setup, "run", lambda command, *_: did.append(command[1]) or True)
+    page = tmp_path / "dashboard" / "home.html"
+    for file in (page, *(tmp_path / name for name in ("package.json", "package-lock.json", "scripts/vendor.mjs"))):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("")
+    setup.install_page_packages("run")
+    setup.install_page_packages("run")
+    assert did == ["ci", "run"]
+    page.write_text('{% icon "rocket" %}')
+    setup.install_page_packages("run")
+    assert did == ["ci", "run", "run"]

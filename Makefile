@@ -5,6 +5,13 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest -n $(or $(PARALLEL),2) --dist loadfile --no-loadscope-reorder
 export PYTHON
 
+# An institute's own authority is known to the system, not to the lists that uv and Node bring along.
+CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt)
+ifneq ($(CERTIFICATES),)
+export SSL_CERT_FILE ?= $(CERTIFICATES)
+export NODE_EXTRA_CA_CERTS ?= $(CERTIFICATES)
+endif
+
 .PHONY: run test test-quick check format setup clean
 
 run:

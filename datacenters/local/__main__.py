@@ -95,7 +95,8 @@ async def run(chosen: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, end.set)
     try:
-        server = await serve(Routes(agent).handle, chosen.port)
+        routes = Routes(agent)
+        server = await serve(routes.handle, routes.admits, chosen.port)
     except OSError as error:
         raise SystemExit(f"Port {chosen.port} on 127.0.0.1: {error.strerror}. Choose another --port.") from error
     await agent.resume()

@@ -11,7 +11,7 @@ from .lifecycle import client_status, hook, is_sidecar, may_start, verdict
 from .state import Change, Document, Run, State
 from .supervise import NotStarted
 from .tasks import Place, TaskRunner
-from .users import User, separate
+from .users import User, end_all_of, separate
 
 TERMINAL = ("complete", "failed", "lost")
 
@@ -66,6 +66,9 @@ class AllocationRunner:
             for task in self.tasks.values():
                 running.create_task(task.run())
             await self._conduct()
+        # A guardian that was killed cannot end what left its task's session and cleared its environment.
+        if self.user:
+            await asyncio.to_thread(end_all_of, self.user)
 
     async def _conduct(self) -> None:
         """Let tasks start and end in their order until all are dead."""

@@ -17,6 +17,9 @@ import h11
 log = logging.getLogger("serai.local")
 
 LINGER = 2.0  # seconds
+# Any task of this machine may connect: those that have shown no token wait in a short queue, not for long, and
+# nothing they send beyond a request's head is read.
+STRANGERS, STRANGER_SECONDS = 128, 10.0
 BODY_LIMIT = 8 * 1024 * 1024
 TEXT = "text/plain; charset=utf-8"
 
@@ -53,6 +56,7 @@ class Stream:
 
 
 Handler = Callable[[Request], Awaitable[Response | Stream]]
+Admits = Callable[[Request], bool]
 
 
 def answer(document: Any, index: int) -> Response:
@@ -66,15 +70,21 @@ def text(message: str, status: int) -> Response:
 
 
 class Connection:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, admits: Admits) -> None:
+        self.reader, self.writer, self.admits = reader, writer, admits
         self.protocol = h11.Connection(h11.SERVER)
+        self.stranger = True  # until a request showed the token
 
     async def request(self) -> Request | None:
-        """The next request, or None when the client has gone."""
-        head = await self._event()
+        """The next request, or None when the client has gone; a stranger's comes without its body."""
+        async with asyncio.timeout(STRANGER_SECONDS if self.stranger else None):
+            head = await self._event()
         if not isinstance(head, h11.Request):
             return None
+        self.stranger = not self.admits(_request(head, b""))
+        return _request(head, b"" if self.stranger else await self._body(head))
+
+    async def _body(self, head: h11.Request) -> bytes:
         announced = dict(head.headers).get(b"content-length", b"0")
         body = bytearray()
         while int(announced) <= BODY_LIMIT and isinstance(piece := await self._event(), h11.Data):
@@ -83,7 +93,7 @@ class Connection:
                 break
         if max(int(announced), len(body)) > BODY_LIMIT:
             raise h11.RemoteProtocolError("The body is too large.", error_status_hint=413)
-        return _request(head, bytes(body))
+        return bytes(body)
 
     async def _event(self) -> Any:
         while (event := self.protocol.next_event()) is h11.NEED_DATA:
@@ -161,25 +171,40 @@ async def converse(connection: Connection, handler: Handler) -> None:
                 await connection.stream(response)
             return
         await connection.respond(response)
+        if connection.stranger:
+            await connection.let_go()
+            return
         if connection.protocol.our_state is h11.MUST_CLOSE:
             return
         connection.protocol.start_next_cycle()
 
 
-async def serve(handler: Handler, port: int) -> asyncio.Server:
+async def serve(handler: Handler, admits: Admits, port: int) -> asyncio.Server:
     """Listen on loopback; one task a connection."""
+    connections: dict[Connection, None] = {}  # in the order they came
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection(reader, writer)
+        connection = Connection(reader, writer, admits)
+        connections[connection] = None
+        _turn_away(connections)
         try:
             await converse(connection, handler)
         except h11.RemoteProtocolError as error:
             if connection.protocol.our_state in (h11.IDLE, h11.SEND_RESPONSE):
                 await connection.respond(text(str(error), error.error_status_hint))
                 await connection.let_go()
-        except (ConnectionError, asyncio.CancelledError):
+        except (ConnectionError, TimeoutError, asyncio.CancelledError):
             return  # the client left, or the agent ends: either way nobody is left to tell
         finally:
+            connections.pop(connection, None)
             writer.close()
 
     return await asyncio.start_server(connected, "127.0.0.1", port)
+
+
+def _turn_away(connections: dict[Connection, None]) -> None:
+    """When too many strangers wait, the one that waits longest goes: whoever has a token shows it at once."""
+    strangers = [connection for connection in connections if connection.stranger]
+    if len(strangers) > STRANGERS:
+        del connections[strangers[0]]
+        strangers[0].writer.transport.abort()

@@ -5,9 +5,12 @@ only if its mount id is that of the folder we began with: bind mounts of the sam
 """
 
 import os
+import secrets
 import stat
 from pathlib import Path
 
+# Each level takes an open file, and somebody may have made thousands: what lies deeper is moved up first.
+DEEP = 100
 OPEN_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
@@ -30,7 +33,7 @@ def remove(folder: Path) -> list[str]:
     try:
         if mount_id(top) != mount_id(above):
             return [str(folder)]
-        kept = _empty(top, mount_id(top), str(folder))
+        kept = _Removal(top).run(str(folder))
     finally:
         os.close(top)
         os.close(above)
@@ -39,31 +42,51 @@ def remove(folder: Path) -> list[str]:
     return kept
 
 
-def _empty(folder: int, mount: int, path: str) -> list[str]:
-    # An O_PATH descriptor cannot be listed; opening "." through it cannot be led astray either.
-    listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=folder)
-    try:
-        return [kept for name in os.listdir(listing) for kept in _remove_entry(folder, mount, name, f"{path}/{name}")]
-    finally:
-        os.close(listing)
+class _Removal:
+    def __init__(self, top: int) -> None:
+        self.top, self.mount = top, mount_id(top)
+        self.raised = 0
 
+    def run(self, path: str) -> list[str]:
+        """Again while something was raised out of the depth, which adds entries to the top."""
+        while True:
+            before = self.raised
+            kept = self._empty(self.top, path, depth=0)
+            if self.raised == before:
+                return kept
 
-def _remove_entry(folder: int, mount: int, name: str, path: str) -> list[str]:
-    try:
-        entry = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder)
-    except FileNotFoundError:
-        return []
-    except OSError:
-        return [path]  # a dead mount answers with an error of its own
-    try:
-        if mount_id(entry) != mount:
-            return [path]
-        if not stat.S_ISDIR(os.fstat(entry).st_mode):
-            os.unlink(name, dir_fd=folder)
+    def _empty(self, folder: int, path: str, depth: int) -> list[str]:
+        # An O_PATH descriptor cannot be listed; opening "." through it cannot be led astray either.
+        listing = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=folder)
+        try:
+            names = os.listdir(listing)
+        finally:
+            os.close(listing)
+        return [kept for name in names for kept in self._entry(folder, name, f"{path}/{name}", depth)]
+
+    def _entry(self, folder: int, name: str, path: str, depth: int) -> list[str]:
+        try:
+            entry = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder)
+        except FileNotFoundError:
             return []
-        kept = _empty(entry, mount, path)
-    finally:
-        os.close(entry)
-    if not kept:
-        os.rmdir(name, dir_fd=folder)
-    return kept
+        except OSError:
+            return [path]  # a dead mount answers with an error of its own
+        try:
+            if mount_id(entry) != self.mount:
+                return [path]
+            if not stat.S_ISDIR(os.fstat(entry).st_mode):
+                os.unlink(name, dir_fd=folder)
+                return []
+            if depth == DEEP:
+                self._raise(folder, name)
+                return []
+            kept = self._empty(entry, path, depth + 1)
+        finally:
+            os.close(entry)
+        if not kept:
+            os.rmdir(name, dir_fd=folder)
+        return kept
+
+    def _raise(self, folder: int, name: str) -> None:
+        self.raised += 1
+        os.rename(name, f".{self.raised}.{secrets.token_hex(8)}", src_dir_fd=folder, dst_dir_fd=self.top)

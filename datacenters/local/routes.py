@@ -55,10 +55,14 @@ class Routes:
                     return getattr(self, name), arguments
         raise Refused(405, "Invalid method") if methods else Refused(404, "")
 
-    def _check(self, request: Request) -> None:
+    def admits(self, request: Request) -> bool:
+        """Whether the request shows the token."""
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         token = request.headers.get("x-nomad-token") or bearer
-        if not hmac.compare_digest(token.encode(), self.agent.settings.token.encode()):
+        return hmac.compare_digest(token.encode(), self.agent.settings.token.encode())
+
+    def _check(self, request: Request) -> None:
+        if not self.admits(request):
             raise Refused(403, "Permission denied")
         if request.ask("region", self.agent.settings.region) != self.agent.settings.region:
             raise Refused(500, "No path to region")

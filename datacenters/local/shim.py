@@ -25,6 +25,9 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 BLOCK = 65_536
+# Of one job, threads counted: far above what work needs, and below what takes a machine down.
+PROCESSES = 4_096 + 64 * (os.cpu_count() or 1)
+REAPED_WITHIN = 2.0  # seconds; a task whose processes breed faster is ended by its user
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -85,10 +88,14 @@ class Log:
 
 
 def write_files(files: list[dict[str, Any]]) -> None:
-    """The task's templates, written as the task's user: a link it planted leads nowhere it could not go itself."""
+    """The task's templates, written as the task's user: a link it planted leads nowhere it could not go itself.
+
+    Always new files: opening what an earlier life left there could wait for ever (a FIFO), or change another file."""
     for file in files:
         os.makedirs(os.path.dirname(file["path"]), mode=0o770, exist_ok=True)
-        descriptor = os.open(file["path"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, file["mode"])
+        if os.path.lexists(file["path"]):
+            os.unlink(file["path"])
+        descriptor = os.open(file["path"], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, file["mode"])
         with os.fdopen(descriptor, "w") as out:
             os.fchmod(descriptor, file["mode"])
             out.write(file["content"])
@@ -96,6 +103,7 @@ def write_files(files: list[dict[str, Any]]) -> None:
 
 def take_user(task: dict[str, Any]) -> None:
     if task["uid"] is not None:
+        resource.setrlimit(resource.RLIMIT_NPROC, (PROCESSES, PROCESSES))
         os.setgroups([])
         os.setresgid(task["gid"], task["gid"], task["gid"])
         os.setresuid(task["uid"], task["uid"], task["uid"])
@@ -140,19 +148,32 @@ def children() -> Iterator[int]:
         yield from map(int, file.read().split())
 
 
-def reap_all(main: int) -> int:
+def end_all_of(task: dict[str, Any]) -> None:
+    """One signal for all that its user runs: no process can fork between being seen and being ended."""
+    helper = os.fork()
+    if helper == 0:
+        take_user(task)
+        os.kill(-1, signal.SIGKILL)
+        os._exit(0)
+    os.waitpid(helper, 0)
+
+
+def reap_all(main: int, task: dict[str, Any]) -> int:
     """Wait for the main process, then end whatever it left behind; its wait status."""
     _, status = os.waitpid(main, 0)
+    patience = time.monotonic() + REAPED_WITHIN
     while True:
         for pid in children():
             os.kill(pid, signal.SIGKILL)
+        if task["uid"] is not None and time.monotonic() > patience:
+            end_all_of(task)
         try:
             os.waitpid(-1, 0)
         except ChildProcessError:
             return status
 
 
-def copy_output(main: int, logs: dict[int, Log]) -> int:
+def copy_output(main: int, logs: dict[int, Log], task: dict[str, Any]) -> int:
     """Keep the output until the task has ended and all it said is kept; its wait status."""
     end = os.pidfd_open(main)
     poll = select.poll()
@@ -163,7 +184,7 @@ def copy_output(main: int, logs: dict[int, Log]) -> int:
         for descriptor, _ in poll.poll():
             if descriptor == end:
                 poll.unregister(end)
-                status = reap_all(main)
+                status = reap_all(main, task)
             elif data := os.read(descriptor, BLOCK):
                 logs[descriptor].write(data)
             else:
@@ -209,7 +230,7 @@ def run(folder: str, task: dict[str, Any]) -> None:
         out: Log(task["logs"], f"{task['name']}.stdout", *keep),
         err: Log(task["logs"], f"{task['name']}.stderr", *keep),
     }
-    status = copy_output(main, logs)
+    status = copy_output(main, logs, task)
     finish(folder, code=os.waitstatus_to_exitcode(status))
 
 

@@ -67,7 +67,7 @@ def here(place) -> Iterator[Here]:
         agent = Agent.opened(Settings(place / "data", place / "tasks", port, "t"))
         routes = CountedRoutes(agent)
         found.called = routes.called
-        server = await serve(routes.handle, port)
+        server = await serve(routes.handle, routes.admits, port)
         await agent.resume()
         ready.set()
         while not over.is_set():

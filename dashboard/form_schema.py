@@ -1,4 +1,4 @@
-"""The deploy form as JSON Schema, for ``GET modules/{id}/form``."""
+"""The deploy form as JSON Schema, for ``GET modules/{id}/form`` and ``GET tools/{id}/form``."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from dashboard.forms import OPTION, RESOURCES, DeployForm, Limit
 
 
 def json_schema(form: DeployForm) -> dict[str, Any]:
-    """JSON Schema (2020-12) of ``POST deployments`` for this module, with defaults and the site's facts."""
+    """JSON Schema (2020-12) of ``POST deployments`` for this module or tool, with defaults and the site's facts."""
     limits = form.limits()
     parts = {name: _schema(form[name], limits.get(name)) for name in form.fields}
     resources = {name: parts[name] for name in RESOURCES}
@@ -19,15 +19,15 @@ def json_schema(form: DeployForm) -> dict[str, Any]:
         "arguments": {argument.name: argument.json_schema() for argument in form.arguments},
     }
     top = {name: parts[name] for name in ("title", "project", "datacenter", "prefer", "exclude", "max_wait")}
-    slug = form.asset.slug if form.asset else ""
+    kind, slug = (str(form.asset.kind), form.asset.slug) if form.asset else ("module", "")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": str(form.asset),
         "type": "object",
-        "required": ["module"],
+        "required": [kind],
         "additionalProperties": False,
         "properties": {
-            "module": {"const": slug},
+            kind: {"const": slug},
             "kind": {"const": str(form.kind), "default": str(form.kind)},
             **top,
             **{

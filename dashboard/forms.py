@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,12 +20,12 @@ from dashboard.argument_fields import ArgumentField
 from datacenters.capacity import Capacity
 from datacenters.jobspec import JobKind
 from datacenters.services import capacities
-from jobs import options, placement, refusals
+from jobs import options, placement, refusals, tools
 from jobs.deepaas import document
 from jobs.deepaas.document import Argument
 from jobs.models import DeploymentKind
 from jobs.requests import DeployRequest, ResourceRequest
-from marketplace.models import Asset
+from marketplace.models import Asset, Kind
 
 OPTION, ARGUMENT = "option-", "argument-"
 RESOURCES = (
@@ -102,6 +103,7 @@ class DeployForm(forms.Form):
         self.owner, self.asset, self.kind = owner, asset, kind
         self._unknown = list(unknown)
         self._offer_places()
+        self._ask_at_least()
         for name, field in (*self._option_fields(), *self._argument_fields()):
             self.fields[name] = field
         for name, value in self.suggested().items():
@@ -128,8 +130,7 @@ class DeployForm(forms.Form):
         """Sane values: the author's, else small ones, within what the largest node has."""
         values: dict[str, Any] = dict(DEFAULTS)
         if self.asset is not None:
-            asked = self.asset.resources("training" if self.kind == DeploymentKind.BATCH else "inference")
-            values |= {ours: asked[theirs] for ours, theirs in ASKED.items() if theirs in asked}
+            values |= _suggested_by_author(self.asset, self.kind)
             values["title"] = self.asset.title[:100]
         values["project"] = self.projects[0].slug if self.projects else ""
         return values
@@ -156,6 +157,15 @@ class DeployForm(forms.Form):
         self._choices("prefer", names)
         self._choices("exclude", names)
 
+    def _ask_at_least(self) -> None:
+        """A tool says below what it does not work."""
+        tool = tools.tool_of(self.asset)
+        for name, least in tool.least.items() if tool else ():
+            field = self.fields[name]
+            assert isinstance(field, forms.IntegerField)
+            field.min_value = field.widget.attrs["min"] = least  # type: ignore[assignment]
+            field.validators.append(MinValueValidator(least))
+
     def _choices(self, name: str, choices: list[tuple[str, str]]) -> None:
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
@@ -177,8 +187,7 @@ class DeployForm(forms.Form):
     @classmethod
     def from_api(cls, body: Mapping[str, Any], *, owner: User) -> Self:
         """The form filled with the body of ``POST deployments`` as its schema gives it."""
-        slug = body["module"] or body["tool"]
-        asset = Asset.objects.listed().filter(slug=slug).first() if slug else None
+        asset = _asked_asset(body)
         kind = body["kind"] or DeploymentKind.SERVICE
         blank = cls(owner=owner, asset=asset, kind=kind)
         given = _given(body)
@@ -198,7 +207,7 @@ class DeployForm(forms.Form):
     def unknown_field(self, name: str) -> str:
         group = next((prefix for prefix in (OPTION, ARGUMENT) if name.startswith(prefix)), "")
         known = [field.removeprefix(group) for field in self.fields if group and field.startswith(group)]
-        return _("This module takes no such value. It takes: %(known)s.") % {"known": ", ".join(known) or _("none")}
+        return _("No such value is taken here. Taken: %(known)s.") % {"known": ", ".join(known) or _("none")}
 
     # ── Checked ──────────────────────────────────────────────────────────────────────────────────
     def clean(self) -> dict[str, Any]:
@@ -285,6 +294,14 @@ class DeployForm(forms.Form):
         return [self[name] for name in ("datacenter", "prefer", "exclude", "max_wait")]
 
 
+def _suggested_by_author(asset: Asset, kind: str) -> Mapping[str, float]:
+    tool = tools.tool_of(asset)
+    if tool:
+        return tool.resources
+    asked = asset.resources("training" if kind == DeploymentKind.BATCH else "inference")
+    return {ours: asked[theirs] for ours, theirs in ASKED.items() if theirs in asked}
+
+
 def plan_of(form: DeployForm) -> placement.Plan:
     """Where a checked form's deployment would go, as the planner ranks it."""
     request = form.deploy_request()
@@ -301,8 +318,9 @@ def api_body(form: DeployForm) -> dict[str, Any]:
         for name in RESOURCES
         if getattr(request.resources, name) != getattr(defaults, name)
     }
+    assert form.asset is not None
     body: dict[str, Any] = {
-        "module": request.asset,
+        form.asset.kind: request.asset,
         "title": request.title,
         "project": request.project,
         "kind": str(request.kind),
@@ -326,9 +344,18 @@ def _given(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in flat.items() if value is not None and value != []}
 
 
+def _asked_asset(body: Mapping[str, Any]) -> Asset | None:
+    kind = Kind.TOOL if body["tool"] else Kind.MODULE
+    if body["module"] and body["tool"]:
+        return None
+    return Asset.objects.listed().filter(kind=kind, slug=body[kind]).first()
+
+
 def _no_asset(body: Mapping[str, Any]) -> tuple[str, str]:
     where = "tool" if body["tool"] else "module"
     slug = body[where]
+    if body["module"] and body["tool"]:
+        return "#/tool", _("Say either which module to deploy or which tool, not both.")
     if not slug:
         return "#/module", _("Say which module to deploy: its id from GET /api/v1/modules.")
     return f"#/{where}", _("There is no %(what)s “%(slug)s”.") % {"what": where, "slug": slug}

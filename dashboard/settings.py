@@ -222,6 +222,9 @@ PREDICT_SECONDS = env.number("SERAI_PREDICT_SECONDS", 120)  # how long a page wa
 SERAI_TRUSTED_HOSTS = env.words("SERAI_TRUSTED_HOSTS")
 SERAI_GIT_PROTOCOLS = env.words("SERAI_GIT_PROTOCOLS", "https")
 
+# ── Tools (jobs/tools/): those that come with Serai, and an operator's own folder of tool files ──────
+SERAI_TOOL_FOLDERS = [BASE_DIR / "jobs" / "tools", *(Path(folder) for folder in env.words("SERAI_TOOLS"))]
+
 # ── What people may hold at once (SERAI_QUOTA_PERSON_GPUS, SERAI_QUOTA_PROJECT_MEMORY_MB, …) ──────────
 QUOTA_OF_PERSON, QUOTA_OF_PROJECT = (
     {name: env.number(f"SERAI_QUOTA_{holder}_{name.upper()}", most) for name, most in defaults.items()}

@@ -31,6 +31,9 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         self.initial.setdefault("kind", SourceKind.REPOSITORY)
         self.initial.setdefault("asset_kind", Kind.MODULE)
+        kind = self.fields["kind"]
+        assert isinstance(kind, forms.ChoiceField)
+        kind.choices = [choice for choice in SourceKind.choices if choice[0] != SourceKind.BUILT_IN]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data

@@ -36,6 +36,7 @@ def _forget(deployment: Deployment) -> None:
     if deployment.datacenter is not None:
         adapter_for(deployment.datacenter.cluster).purge(deployment.job_id, deployment.namespace)
     archive.forget(deployment.pk)
+    deployment.secrets.all().delete()
     Deployment.objects.filter(pk=deployment.pk).change(purged=timezone.now())
 
 

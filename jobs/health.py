@@ -1,8 +1,8 @@
 """Does a service answer? One question with a time-out, and what its answer changes."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
@@ -12,14 +12,13 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from datacenters.interface import Stage
-from marketplace.models import Kind
 
+from . import tools
+from .compilers.module import PORT
 from .deepaas.services import SILENT_SINCE
 from .models import Deployment, DeploymentKind, DeploymentQuerySet, Status
 
 TIMEOUT_SECONDS = 5
-# Where each kind answers when it is up; DEEPaaS of every version describes itself there.
-PATHS: Mapping[str, str] = {Kind.MODULE: "/swagger.json"}
 # A start that takes longer than this without an answer deserves a word.
 PATIENCE = timedelta(seconds=45)
 
@@ -31,11 +30,20 @@ class Health:
 
 
 def probe(deployment: Deployment) -> Health:
-    """Ask its first endpoint once. This says that it is up, not that its predictions come back."""
+    """Ask each endpoint once. This says that it is up, not that its predictions come back."""
     if not deployment.endpoints:
         return Health(False, _("It has no endpoint."))
-    endpoint = deployment.endpoints[0]
-    path = PATHS.get(deployment.asset_kind, "/")
+    answers = (_ask(endpoint, _path(deployment, endpoint["label"])) for endpoint in deployment.endpoints)
+    return next((answer for answer in answers if not answer.ok), Health(True))
+
+
+def _path(deployment: Deployment, label: str) -> str | None:
+    """Where it answers when it is up; None: an open connection is enough."""
+    tool = tools.tool_of(deployment.asset)
+    return tool.health_path(label) if tool else PORT.health_path
+
+
+def _ask(endpoint: dict[str, Any], path: str | None) -> Health:
     try:
         status = _get(endpoint["host"], endpoint["port"], path)
     except TimeoutError:
@@ -51,7 +59,7 @@ def probe(deployment: Deployment) -> Health:
 
 def to_probe() -> DeploymentQuerySet:
     """The services whose program runs."""
-    up = Deployment.objects.filter(kind=DeploymentKind.SERVICE, deleted=None)
+    up = Deployment.objects.filter(kind=DeploymentKind.SERVICE, deleted=None).select_related("asset")
     return up.filter(status=Status.RUNNING) | up.filter(status=Status.STARTING, stage=Stage.HEALTH)
 
 
@@ -106,9 +114,12 @@ def _marked(deployment: Deployment, healthy: bool) -> list[dict[str, Any]]:
     return [{**endpoint, "healthy": healthy} for endpoint in deployment.endpoints]
 
 
-def _get(host: str, port: int, path: str) -> int:
+def _get(host: str, port: int, path: str | None) -> int:
     connection = HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
     try:
+        if path is None:
+            connection.connect()
+            return HTTPStatus.OK
         connection.request("GET", path, headers={"Accept": "application/json", "Connection": "close"})
         return connection.getresponse().status
     finally:

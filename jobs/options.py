@@ -1,14 +1,18 @@
-"""The choices that a module offers beside its resources, by how it runs."""
+"""The choices that a module or tool offers beside its resources, by how it runs."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
+from jobs import tools
 from jobs.models import DeploymentKind
 from marketplace.models import Asset
+from marketplace.sources import SourceError, git
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -16,44 +20,88 @@ if TYPE_CHECKING:
 IMAGE_TAG = RegexValidator(r"^[\w][\w.-]{0,127}$", _("A tag holds letters, digits, dots, hyphens and underscores."))
 
 
+class RepositoryField(forms.CharField):
+    """The https address of a Git repository, with its branch behind #; no host that Serai itself would not go to."""
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value)
+        try:
+            place = git.remote(text) if text else None
+        except SourceError as problem:
+            raise ValidationError(str(problem)) from None
+        if place is None:
+            return ""
+        return f"{place.url}#{place.branch}" if place.branch else place.url
+
+
 @dataclass(frozen=True)
 class Option:
-    """One choice: a whole number within a range, or a text."""
+    """One choice of the form; ``type`` says which field it has."""
 
     name: str
     title: "str | _StrPromise"
     help: "str | _StrPromise"
     default: Any
-    minimum: int | None = None
-    maximum: int | None = None
+    type: str = "text"
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[tuple[str, str], ...] = ()
 
     def field(self) -> forms.Field:
-        if isinstance(self.default, int):
-            return forms.IntegerField(
-                label=self.title,
-                help_text=self.help,
-                initial=self.default,
-                min_value=self.minimum,
-                max_value=self.maximum,
-                required=False,
-            )
-        return forms.CharField(
-            label=self.title, help_text=self.help, initial=self.default, required=False, validators=[IMAGE_TAG]
-        )
+        make = FIELDS[self.type]
+        return make(self, label=self.title, help_text=self.help, initial=self.default, required=False)
 
+
+def _number(kind: type[forms.IntegerField]) -> Callable[..., forms.Field]:
+    return lambda option, **words: kind(min_value=option.minimum, max_value=option.maximum, **words)
+
+
+def _text(kind: type[forms.CharField], *validators: Callable[[str], None]) -> Callable[..., forms.Field]:
+    return lambda _option, **words: kind(max_length=TEXT_LENGTH, validators=validators, **words)
+
+
+TEXT_LENGTH = 400
+FIELDS: Mapping[str, Callable[..., forms.Field]] = {
+    "text": _text(forms.CharField),
+    "image-tag": _text(forms.CharField, IMAGE_TAG),
+    "repository": _text(RepositoryField),
+    "integer": _number(forms.IntegerField),
+    "number": _number(forms.FloatField),
+    "boolean": lambda _option, **words: forms.BooleanField(**words),
+    "choice": lambda option, **words: forms.ChoiceField(choices=option.choices, **words),
+}
 
 WORKERS = Option(
     "workers",
     _("Workers"),
     _("How many requests are worked on at once. With two, predictions go on while it trains."),
     2,
+    type="integer",
     minimum=1,
     maximum=8,
 )
-TAG = Option("image_tag", _("Image tag"), _("Which build of the module's image to run."), "latest")
+TAG = Option("image_tag", _("Image tag"), _("Which build of the module's image to run."), "latest", type="image-tag")
 
 
 def options_of(asset: Asset, kind: str) -> tuple[Option, ...]:
+    tool = tools.tool_of(asset)
+    return tuple(map(_of_tool, tool.options)) if tool else _of_module(asset, kind)
+
+
+def _of_tool(option: tools.ToolOption) -> Option:
+    return Option(
+        option.name,
+        option.title,
+        option.help,
+        option.default,
+        type=option.type,
+        minimum=option.minimum,
+        maximum=option.maximum,
+        choices=option.choices,
+    )
+
+
+def _of_module(asset: Asset, kind: str) -> tuple[Option, ...]:
     service = (WORKERS,) if kind == DeploymentKind.SERVICE else ()
     image = (TAG,) if asset.docker_image and not asset.package else ()
     return service + image

@@ -14,11 +14,10 @@ from django.utils.translation import gettext as _
 from accounts.models import WORKING, AuditEvent, Capability, Project, User
 from datacenters.jobspec import JobKind
 from datacenters.models import Datacenter
-from datacenters.services import capacities
-from marketplace.models import Asset
+from marketplace.models import Asset, Kind
 
 from . import doorbell, placement, quotas
-from .compilers import COMPILERS
+from .compilers import can_compile
 from .models import FINAL, UNDO_LASTS, Deployment, DeploymentQuerySet, IdempotencyKey, Status, as_json
 from .options import options_of
 from .refusals import FieldError, IdempotencyConflict, NotPossibleNow, QuotaExceeded, RequestRefused
@@ -73,7 +72,7 @@ def deploy(request: DeployRequest, *, owner: User, idempotency_key: str = "") ->
     if earlier:
         return earlier
     asset, project = _checked(request, owner)
-    choice = _placed(request, asset)
+    choice = _placed(request, asset, owner)
     with transaction.atomic():
         quotas.lock(project=project, owner=owner)
         # Again, now that nobody else can have the lock: the same request may have come twice at once.
@@ -223,12 +222,15 @@ def _checked(request: DeployRequest, owner: User) -> tuple[Asset, Project]:
 def _asset_errors(request: DeployRequest, asset: Asset | None) -> Iterator[FieldError]:
     if asset is None:
         yield FieldError("#/module", _("There is no module “%(slug)s”.") % {"slug": request.asset})
-    elif asset.kind not in COMPILERS:
-        yield FieldError("#/module", _("Serai does not know yet how to run “%(title)s”.") % {"title": asset.title})
+    elif not can_compile(asset):
+        text = _("Serai does not know yet how to run “%(title)s”.")
+        yield FieldError(f"#/{asset.kind}", text % {"title": asset.title})
+    elif asset.kind == Kind.TOOL and request.kind is JobKind.BATCH:
+        yield FieldError("#/kind", _("A tool is a service: only modules train."))
     else:
         known = {option.name for option in options_of(asset, request.kind)}
         for name in sorted(set(request.options) - known):
-            text = _("This module has no option “%(name)s”. It has: %(known)s.")
+            text = _("This has no option “%(name)s”. It has: %(known)s.")
             values = {"name": name, "known": ", ".join(sorted(known)) or _("none")}
             yield FieldError(f"#/options/{name}", text % values)
 
@@ -254,8 +256,8 @@ def _kind_errors(request: DeployRequest, owner: User) -> Iterator[FieldError]:
             yield FieldError(f"#/arguments/{name}", _("“%(name)s” is no name of an argument.") % {"name": name})
 
 
-def _placed(request: DeployRequest, asset: Asset) -> placement.Choice:
-    plan = placement.plan(request, placement.needs_of(asset), capacities())
+def _placed(request: DeployRequest, asset: Asset, owner: User) -> placement.Choice:
+    plan = placement.plan(request, placement.needs_of(asset), places_for(owner))
     if not plan.choices:
         raise RequestRefused(*plan.errors)
     return plan.choices[0]

@@ -93,8 +93,8 @@ def sync_enabled(slugs: Sequence[str] = ()) -> dict[str, SyncResult]:
 
 
 def read(source: Source) -> SyncResult | None:
-    """Sync a folder now; ring for a repository, which may take minutes: None."""
-    if source.kind == SourceKind.FOLDER:
+    """Sync what is on this machine now; ring for a repository, which may take minutes: None."""
+    if source.kind in (SourceKind.FOLDER, SourceKind.BUILT_IN):
         return sync(source)
     try:
         current_app.send_task("marketplace.tasks.sync", [source.slug], ignore_result=True)

@@ -30,7 +30,7 @@ Stream = Literal["stdout", "stderr"]
     auth=WRITE,
     response={201: DeploymentOut},
     operation_id="create_deployment",
-    summary="Deploy a module or start a training",
+    summary="Deploy a module or a tool, or start a training",
 )
 def create_deployment(request: HttpRequest, body: DeploymentIn) -> HttpResponse:
     owner = person(request)

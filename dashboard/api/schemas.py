@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from accounts.models import Project, User
 from dashboard import addresses
 from datacenters.models import Datacenter, Node
+from jobs.compilers import can_compile
 from jobs.models import Deployment, DeploymentEvent
 from marketplace.models import Asset
 
@@ -58,7 +59,7 @@ class ResourcesIn(Strict):
 
 
 class DeploymentIn(Strict):
-    """A request to run something; all but ``module`` has a default that the module's form shows."""
+    """A request to run something; all but ``module`` or ``tool`` has a default, which its form shows."""
 
     module: str | None = None
     tool: str | None = None
@@ -167,6 +168,51 @@ class ModuleDetailOut(ModuleOut):
             "links": links if isinstance(links, dict) else {},
             "docker_image": asset.docker_image,
             "resources": {use: asset.resources(use) for use in ("inference", "training")},
+            "report": asset.report,
+        }
+
+
+class ToolOut(Schema):
+    id: str
+    title: str
+    summary: str
+    licence: str
+    tags: list[str]
+    condition: str
+    runtimes: list[str]
+    deployable: Annotated[bool, Field(description="False: from a catalog whose tools this Serai only shows.")]
+
+    @classmethod
+    def fields_of(cls, asset: Asset) -> dict[str, Any]:
+        return {
+            "id": asset.slug,
+            "title": asset.title,
+            "summary": asset.summary,
+            "licence": asset.licence,
+            "tags": asset.tags,
+            "condition": asset.condition,
+            "runtimes": asset.runtimes,
+            "deployable": can_compile(asset),
+        }
+
+    @classmethod
+    def of(cls, asset: Asset) -> Self:
+        return cls(**cls.fields_of(asset))
+
+
+class ToolDetailOut(ToolOut):
+    description: str
+    links: dict[str, Any]
+    resources: dict[str, float]
+    report: list[FindingOut]
+
+    @classmethod
+    def fields_of(cls, asset: Asset) -> dict[str, Any]:
+        links = asset.metadata.get("links")
+        return super().fields_of(asset) | {
+            "description": asset.description,
+            "links": links if isinstance(links, dict) else {},
+            "resources": asset.resources("inference"),
             "report": asset.report,
         }
 
@@ -378,6 +424,10 @@ class ListOut(Schema):
 
 class ModuleList(ListOut):
     items: list[ModuleOut]
+
+
+class ToolList(ListOut):
+    items: list[ToolOut]
 
 
 class DeploymentList(ListOut):

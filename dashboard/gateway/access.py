@@ -11,10 +11,10 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 from django.utils.translation import gettext as _
 
-from accounts.models import ApiToken, Scope, User
+from accounts.models import WORKING, ApiToken, Scope, User
 from dashboard.addresses import MLFLOW_LABEL
 from dashboard.models import EndpointPass
-from jobs import tracking
+from jobs import tools, tracking
 from jobs.models import Deployment, Status
 
 from .places import Place
@@ -75,7 +75,7 @@ class Upstream:
 
     host: str
     port: int
-    # What the endpoint itself wants to see as Authorization, where that is a login of the project's.
+    # What the endpoint itself wants to see as Authorization: the project's login, or a tool's own token.
     authorization: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:
@@ -109,13 +109,17 @@ class Doorkeeper:
 def find(credentials: Credentials, place: Place) -> Upstream:
     """Where the endpoint answers, if these credentials may reach it; raises Refusal."""
     person = _person(credentials, place)
-    deployment = Deployment.objects.visible_to(person).filter(pk=place.deployment_id).first()
+    visible = Deployment.objects.visible_to(person).select_related("asset", "project")
+    deployment = visible.filter(pk=place.deployment_id).first()
     if deployment is None:
         raise NotFound(_("There is nothing here, or it is not yours."))
     if place.label == MLFLOW_LABEL:
         return _mlflow(deployment)
     if deployment.status not in OPEN:
         raise _not_running(deployment)
+    # Whoever opens a tool acts in it: runs programs, changes files.
+    if tools.tool_of(deployment.asset) and deployment.project.role_of(person) not in WORKING:
+        raise NotAllowed(_("You may look at this project's deployments, not work in them."))
     return _upstream(deployment, place.label)
 
 
@@ -170,4 +174,5 @@ def _upstream(deployment: Deployment, label: str) -> Upstream:
     if label not in by_label:
         names = ", ".join(sorted(by_label)) or _("none yet")
         raise NotFound(_("“%(title)s” has no such endpoint.") % {"title": deployment.title}, _("It has: ") + names)
-    return Upstream(str(by_label[label]["host"]), int(by_label[label]["port"]))
+    where = by_label[label]
+    return Upstream(str(where["host"]), int(where["port"]), authorization=tools.authorization(deployment, label))

@@ -87,8 +87,8 @@ def request_headers(headers: Sequence[tuple[bytes, bytes]], place: Place, caller
     return [(b"host", caller.host.encode()), *passing, *_cookie_header(headers), *_forwarded(place, caller)]
 
 
-def as_project(headers: Headers, upstream: Upstream) -> Headers:
-    """The request with the project's own login, from the address that the server knows itself by.
+def as_itself(headers: Headers, upstream: Upstream) -> Headers:
+    """The request with the endpoint's own login, from the address that the server knows itself by.
 
     Origin was compared with the endpoint's host before; a server that compares it with its own would refuse it.
     """

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from .access import BadAnswer, NotReady, Upstream
 from .answers import Receive, Scope, Send
-from .headers import Caller, Headers, as_project, framing, request_headers, response_headers
+from .headers import Caller, Headers, as_itself, framing, request_headers, response_headers
 from .places import Place
 
 CONNECT_SECONDS = 5.0
@@ -64,14 +64,15 @@ class Exchange:
         return httpcore.Request(
             self.scope["method"].encode(),
             httpcore.URL(scheme=b"http", host=self.upstream.host.encode(), port=self.upstream.port, target=self.target),
-            headers=self._headers() + frame,
+            headers=self.headers() + frame,
             content=body if frame else b"",
             extensions={"timeout": {"connect": CONNECT_SECONDS}},
         )
 
-    def _headers(self) -> Headers:
+    def headers(self) -> Headers:
+        """What the endpoint gets, the host among it."""
         headers = request_headers(self.scope["headers"], self.place, self.caller)
-        return as_project(headers, self.upstream) if self.upstream.authorization else headers
+        return as_itself(headers, self.upstream) if self.upstream.authorization else headers
 
 
 def new_pool() -> httpcore.AsyncConnectionPool:

@@ -7,7 +7,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.typing import Subprotocol
 
 from .answers import Message, Receive, Send
-from .headers import Headers, request_headers
+from .headers import Headers, value_of
 from .http import CONNECT_SECONDS, Exchange
 
 MESSAGE_LIMIT = 64 * 1024 * 1024  # bytes, from the endpoint; the server limits those of clients
@@ -44,10 +44,10 @@ async def refuse(receive: Receive, send: Send) -> None:
 
 
 def _connect(exchange: Exchange) -> Connect:
-    headers = request_headers(exchange.scope["headers"], exchange.place, exchange.caller)
+    headers = exchange.headers()
     offered = [Subprotocol(name) for name in exchange.scope.get("subprotocols", ())]
     return Connect(
-        f"ws://{exchange.caller.host}{exchange.target.decode('latin-1')}",
+        f"ws://{value_of(headers, b'host')}{exchange.target.decode('latin-1')}",
         host=exchange.upstream.host,
         port=exchange.upstream.port,
         additional_headers=_text(headers),

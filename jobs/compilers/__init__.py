@@ -6,26 +6,39 @@ from django.utils.translation import gettext as _
 
 from datacenters.jobspec import JobSpec, Runtime
 from datacenters.models import Datacenter
+from jobs import tools
 from jobs.models import Deployment
 from jobs.placement import needs_of, runtime_in
+from jobs.tools import Tool
 from marketplace.models import Asset, Kind
 
 from .module import compile_module
+from .tool import compile_tool
 
 Compiled = tuple[JobSpec, Mapping[str, str]]
-COMPILERS: Mapping[str, Callable[[Deployment, Asset, Runtime], Compiled]] = {Kind.MODULE: compile_module}
+# By id, of those tools whose job must be computed; the file of every other one says it all.
+OF_TOOLS: Mapping[str, Callable[[Deployment, Tool, Runtime], Compiled]] = {}
 
 
 class CannotCompile(Exception):
     """There is no way to make a job of this; the text says why."""
 
 
+def can_compile(asset: Asset) -> bool:
+    """Whether Serai knows how to run it; tools of other catalogs it only shows."""
+    return asset.kind == Kind.MODULE or tools.tool_of(asset) is not None
+
+
 def compile_deployment(deployment: Deployment) -> Compiled:
     """The job as its datacenter is told it, and the values of its secrets."""
     asset, datacenter = deployment.asset, deployment.datacenter
-    if asset is None or datacenter is None:
+    if asset is None or datacenter is None or not can_compile(asset):
         raise CannotCompile(_("What it ran is no longer in the marketplace, so it cannot be started again."))
-    return COMPILERS[deployment.asset_kind](deployment, asset, _runtime(asset, datacenter))
+    runtime = _runtime(asset, datacenter)
+    tool = tools.tool_of(asset)
+    if tool is None:
+        return compile_module(deployment, asset, runtime)
+    return OF_TOOLS.get(tool.id, compile_tool)(deployment, tool, runtime)
 
 
 def _runtime(asset: Asset, datacenter: Datacenter) -> Runtime:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from accounts.models import ApiToken, AuditEvent, Level, SigninCode, User, create_person
 from dashboard import env
 from datacenters.services import register_local
+from jobs.tools import mirror
 from marketplace.services import ensure_presets
 
 TOKEN_LASTS = timedelta(days=30)
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         migrate()
         collect_static_files()
         ensure_presets()
+        mirror.ensure()
         register_local()
         administrator = first_administrator()
         write_admin_token(administrator)

@@ -1,4 +1,6 @@
-"""Installs a module's package into an environment that all deployments of it share. Runs on the node, alone.
+"""Installs a module's package, or what a lock lists, into an environment that all its deployments share.
+
+Runs on the node, alone.
 
 The environment appears at its final path (it cannot be moved) and counts only with its ``.complete`` marker;
 a lock keeps two deployments from installing at once. Lines that begin with ``progress:`` are shown to people,
@@ -53,8 +55,11 @@ def main() -> int:
 
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    for name in ("root", "key", "uv", "package"):
+    for name in ("root", "key", "uv"):
         parser.add_argument(f"--{name}", required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--package", help="a module: a folder or an address")
+    what.add_argument("--requirements", help="a lock with hashes")
     parser.add_argument("--needs", action="append", default=[], help="a program that must be there afterwards")
     return parser.parse_args()
 
@@ -83,17 +88,31 @@ def is_complete(target: Path) -> bool:
 def install(target: Path, arguments: argparse.Namespace) -> None:
     shutil.rmtree(target, ignore_errors=True)  # a half-made one
     try:
-        with source_of(arguments.package) as package:
-            progress("making the environment")
-            run([arguments.uv, "venv", "--quiet", "--python", sys.executable, str(target)], target)
-            progress("finding the packages")
-            run([arguments.uv, *pip_install(target, package)], target)
-        models = check(target, arguments.needs)
+        models = install_module(target, arguments) if arguments.package else install_lock(target, arguments)
         open_to_all(target)
         (target / MARKER).write_text(json.dumps({"models": models, "python": sys.version}))
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
+
+
+def install_module(target: Path, arguments: argparse.Namespace) -> list[str]:
+    with source_of(arguments.package) as package:
+        make_environment(target, arguments)
+        run([arguments.uv, *pip_install(target, package)], target)
+    return check(target, arguments.needs)
+
+
+def install_lock(target: Path, arguments: argparse.Namespace) -> list[str]:
+    make_environment(target, arguments)
+    run([arguments.uv, *pip_sync(target, arguments.requirements)], target)
+    return []
+
+
+def make_environment(target: Path, arguments: argparse.Namespace) -> None:
+    progress("making the environment")
+    run([arguments.uv, "venv", "--quiet", "--python", sys.executable, str(target)], target)
+    progress("finding the packages")
 
 
 @contextmanager
@@ -116,6 +135,12 @@ def pip_install(target: Path, package: str) -> list[str]:
     constraints = ["--constraint", lock] if os.path.isfile(lock) else []
     # Compiled now, since tasks may not write here and would compile at each start.
     return ["pip", "install", "--python", python, "--compile-bytecode", *constraints, package]
+
+
+def pip_sync(target: Path, lock: str) -> list[str]:
+    python = str(target / "bin" / "python")
+    # Wheels alone: nothing of theirs is run here.
+    return ["pip", "sync", "--python", python, "--require-hashes", "--only-binary", ":all:", "--compile-bytecode", lock]
 
 
 def run(command: list[str], target: Path) -> None:

@@ -1,0 +1,77 @@
+"""A tool, as its file tells it. One that must compute something has a compiler of its own (``OF_TOOLS``)."""
+
+import hashlib
+from collections.abc import Mapping
+
+from datacenters.jobspec import File, JobSpec, Port, Resources, Runtime, TaskSpec, literal
+from jobs import tools, tracking
+from jobs.models import Deployment
+from jobs.tools import Tool, ToolRuntime, ToolTask
+
+from . import parts
+from .parts import LAYOUT, PACKAGES_ROOT
+
+REQUIREMENTS = "requirements.txt"
+
+
+def compile_tool(deployment: Deployment, tool: Tool, runtime: Runtime) -> tuple[JobSpec, Mapping[str, str]]:
+    """The job and its secrets; the same each time, since generated secrets are rows."""
+    env, secrets = tracking.environment(deployment) if tool.tracking else ({}, {})
+    env = {**parts.own_env(deployment), **_options(deployment, tool), **env}
+    way = tool.runtimes[runtime]
+    before: tuple[TaskSpec, ...] = ()
+    if runtime is Runtime.PACKAGE:
+        env["SERAI_STORAGE_DIR"] = parts.storage_folder(deployment)
+        before = (parts.storage_task(deployment),)
+    if way.requirements:
+        env["SERAI_ENVIRONMENT"] = f"{PACKAGES_ROOT}/{environment_key(way)}"
+        before += (_packages_task(deployment, way),)
+    tasks = tuple(_task(deployment, task, index, runtime, env, secrets) for index, task in enumerate(way.tasks))
+    ports = tuple(Port(port.label, port.health_path) for port in tool.ports)
+    return parts.job(deployment, before + tasks, ports), {**secrets, **tools.secrets_of(deployment)}
+
+
+def environment_key(way: ToolRuntime) -> str:
+    """The name of the environment that all deployments with this lock share on a node."""
+    return hashlib.sha256(f"{LAYOUT}\n{way.requirements}".encode()).hexdigest()[:32]
+
+
+def _options(deployment: Deployment, tool: Tool) -> dict[str, str]:
+    given = deployment.request["options"]
+    return {option.variable: _text(given.get(option.name, option.default)) for option in tool.options}
+
+
+def _text(value: object) -> str:
+    return literal(str(value).lower() if isinstance(value, bool) else str(value))
+
+
+def _packages_task(deployment: Deployment, way: ToolRuntime) -> TaskSpec:
+    what = {"requirements": f"${{NOMAD_TASK_DIR}}/{REQUIREMENTS}"}
+    return parts.packages_task(deployment, environment_key(way), what, File(f"local/{REQUIREMENTS}", way.requirements))
+
+
+def _task(
+    deployment: Deployment,
+    task: ToolTask,
+    index: int,
+    runtime: Runtime,
+    env: Mapping[str, str],
+    tracked: Mapping[str, str],
+) -> TaskSpec:
+    return TaskSpec(
+        name=task.name,
+        runtime=runtime,
+        command=task.command,
+        image=task.image,
+        args=task.args,
+        env={**env, **task.env},
+        files=tuple(File(path, content) for path, content in task.files.items()),
+        secrets=tuple(sorted({*task.secrets, *tracked})),
+        resources=_share(parts.resources(deployment), task.share, first=index == 0),
+        kill_signal=task.kill_signal,
+        kill_timeout_seconds=task.kill_timeout_seconds,
+    )
+
+
+def _share(asked: Resources, share: float, *, first: bool) -> Resources:
+    return Resources(asked.cpu_cores * share, int(asked.memory_mb * share), asked.gpu if first else None)

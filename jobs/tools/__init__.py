@@ -1,0 +1,27 @@
+"""Things to deploy that are no modules, each told by one file here: its form, tasks, ports and words.
+
+``<id>.yml`` is the whole of a tool; what its tasks run lies in a folder beside it, what they need installed in
+``requirements/<role>.txt``. Values of the form reach the tasks as ``OPTION_<NAME>`` in their environment.
+"""
+
+from jobs.tools.files import ToolFault, load, read
+from jobs.tools.secrets import authorization, secrets_of
+from jobs.tools.shelf import known, tool_of
+from jobs.tools.tool import Authorization, Shelf, Tool, ToolOption, ToolPort, ToolRuntime, ToolTask
+
+__all__ = [
+    "Authorization",
+    "Shelf",
+    "Tool",
+    "ToolFault",
+    "ToolOption",
+    "ToolPort",
+    "ToolRuntime",
+    "ToolTask",
+    "authorization",
+    "known",
+    "load",
+    "read",
+    "secrets_of",
+    "tool_of",
+]

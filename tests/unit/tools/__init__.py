@@ -1,0 +1,1 @@
+"""Tool files, and the tools that come with Serai."""

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from accounts.models import WORKING, AuditEvent, Capability, Project, User
 from datacenters.jobspec import JobKind
 from datacenters.models import Datacenter
+from datacenters.services import capacities
 from marketplace.models import Asset, Kind
 
 from . import doorbell, placement, quotas
@@ -72,7 +73,7 @@ def deploy(request: DeployRequest, *, owner: User, idempotency_key: str = "") ->
     if earlier:
         return earlier
     asset, project = _checked(request, owner)
-    choice = _placed(request, asset, owner)
+    choice = _placed(request, asset)
     with transaction.atomic():
         quotas.lock(project=project, owner=owner)
         # Again, now that nobody else can have the lock: the same request may have come twice at once.
@@ -256,8 +257,8 @@ def _kind_errors(request: DeployRequest, owner: User) -> Iterator[FieldError]:
             yield FieldError(f"#/arguments/{name}", _("“%(name)s” is no name of an argument.") % {"name": name})
 
 
-def _placed(request: DeployRequest, asset: Asset, owner: User) -> placement.Choice:
-    plan = placement.plan(request, placement.needs_of(asset), places_for(owner))
+def _placed(request: DeployRequest, asset: Asset) -> placement.Choice:
+    plan = placement.plan(request, placement.needs_of(asset), capacities())
     if not plan.choices:
         raise RequestRefused(*plan.errors)
     return plan.choices[0]

@@ -19,11 +19,11 @@ from accounts.models import WORKING, Capability, Project, User
 from dashboard.argument_fields import ArgumentField
 from datacenters.capacity import Capacity
 from datacenters.jobspec import JobKind
-from datacenters.services import capacities
 from jobs import options, placement, refusals, tools
 from jobs.deepaas import document
 from jobs.deepaas.document import Argument
 from jobs.models import DeploymentKind
+from jobs.places import places_for
 from jobs.requests import DeployRequest, ResourceRequest
 from marketplace.models import Asset, Kind
 
@@ -112,7 +112,7 @@ class DeployForm(forms.Form):
     # ── Made from the module and the site ────────────────────────────────────────────────────────
     @cached_property
     def capacities(self) -> tuple[Capacity, ...]:
-        return tuple(capacities())
+        return places_for(self.owner)
 
     @cached_property
     def projects(self) -> list[Project]:

@@ -42,6 +42,9 @@ class Datacenter(models.Model):
     offers_packages = models.BooleanField(default=False)
     offers_containers = models.BooleanField(default=False)
     simulated_devices = models.BooleanField(default=False, help_text=_("its GPUs are made up, for tests and demos"))
+    one_person = models.BooleanField(
+        default=False, help_text=_("its tasks are not kept from Serai's own files: for the first administrator alone")
+    )
     enabled = models.BooleanField(default=True)
 
     class Meta:

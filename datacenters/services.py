@@ -111,6 +111,7 @@ def _datacenter(cluster: Cluster, nomad_name: str, nodes: Sequence[NodeFacts]) -
     row.offers_packages = any(_runs_packages(cluster, node) for node in nodes)
     row.offers_containers = any(GUARDED.container in node.drivers for node in nodes)
     row.simulated_devices = any(node.meta.get("serai_simulated_devices") == "true" for node in nodes)
+    row.one_person = any(node.meta.get("serai_one_person") == "true" for node in nodes)
     row.save()
     return row
 
@@ -161,6 +162,7 @@ def _capacity(row: Datacenter) -> Capacity:
         offers_packages=row.offers_packages,
         offers_containers=row.offers_containers,
         simulated_devices=row.simulated_devices,
+        one_person=row.one_person,
         nodes=tuple(_node(node, row) for node in row.nodes.all()),
         as_of=cluster.reached,
         unreachable_since=cluster.unreachable_since,

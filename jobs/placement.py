@@ -135,6 +135,8 @@ def judge(request: DeployRequest, needs: Needs, capacity: Capacity) -> Choice | 
     """What one datacenter comes to, in one sentence with its numbers."""
     if capacity.name in request.exclude:
         return Refusal(capacity.name, _("You excluded it."))
+    if capacity.closed:
+        return Refusal(capacity.name, capacity.closed)
     runtime = runtime_in(needs, capacity)
     if runtime is None:
         return Refusal(capacity.name, _why_no_runtime(needs, capacity))
@@ -330,7 +332,9 @@ def _errors(
         yield _no_datacenter(request)
     elif not allowed:
         yield FieldError("#/exclude", _("You excluded every datacenter that there is."))
-    elif nodes := list(_usable(needs, allowed)):
+    elif all(capacity.closed for capacity in allowed):
+        yield FieldError("#/datacenter", allowed[0].closed)
+    elif nodes := list(_usable(needs, [capacity for capacity in allowed if not capacity.closed])):
         yield from _size_errors(request.resources, nodes)
     else:
         reasons = " ".join(f"{refusal.datacenter}: {refusal.sentence}" for refusal in refusals)

@@ -14,13 +14,13 @@ from django.utils.translation import gettext as _
 from accounts.models import WORKING, AuditEvent, Capability, Project, User
 from datacenters.jobspec import JobKind
 from datacenters.models import Datacenter
-from datacenters.services import capacities
 from marketplace.models import Asset, Kind
 
 from . import doorbell, placement, quotas
 from .compilers import can_compile
 from .models import FINAL, UNDO_LASTS, Deployment, DeploymentQuerySet, IdempotencyKey, Status, as_json
 from .options import options_of
+from .places import places_for, why_closed
 from .refusals import FieldError, IdempotencyConflict, NotPossibleNow, QuotaExceeded, RequestRefused
 from .requests import DeployRequest, ResourceRequest
 
@@ -73,7 +73,7 @@ def deploy(request: DeployRequest, *, owner: User, idempotency_key: str = "") ->
     if earlier:
         return earlier
     asset, project = _checked(request, owner)
-    choice = _placed(request, asset)
+    choice = _placed(request, asset, owner)
     with transaction.atomic():
         quotas.lock(project=project, owner=owner)
         # Again, now that nobody else can have the lock: the same request may have come twice at once.
@@ -116,6 +116,8 @@ def stop(deployment: Deployment, actor: User | None, *, reason: str = "") -> Dep
 def start(deployment: Deployment, actor: User) -> Deployment:
     """Start again what ended, or keep what is about to stop: then it starts again once it has stopped."""
     _may_change(deployment, actor)
+    if closed := why_closed(deployment.datacenter, actor):
+        raise NotPossibleNow(closed)
     with transaction.atomic():
         quotas.lock(project=deployment.project, owner=deployment.owner)
         _as_it_is(deployment)
@@ -257,8 +259,8 @@ def _kind_errors(request: DeployRequest, owner: User) -> Iterator[FieldError]:
             yield FieldError(f"#/arguments/{name}", _("“%(name)s” is no name of an argument.") % {"name": name})
 
 
-def _placed(request: DeployRequest, asset: Asset) -> placement.Choice:
-    plan = placement.plan(request, placement.needs_of(asset), capacities())
+def _placed(request: DeployRequest, asset: Asset, owner: User) -> placement.Choice:
+    plan = placement.plan(request, placement.needs_of(asset), places_for(owner))
     if not plan.choices:
         raise RequestRefused(*plan.errors)
     return plan.choices[0]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .state import Document
+from .users import separate
 
 VERSION = "2.0.6"
 VERSION_METADATA = "serai-local"
@@ -131,6 +132,7 @@ def node_meta(settings: Settings) -> dict[str, str]:
         "serai_python": next(task_pythons(), ""),
         "serai_uv": _uv(),
         "serai_simulated_devices": "true" if settings.devices else "",
+        "serai_one_person": "" if separate() else "true",
     }
     return {name: value for name, value in meta.items() if value}
 

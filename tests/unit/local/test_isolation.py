@@ -187,6 +187,15 @@ def nobodys_agent(place):
     assert process.wait(10) == 0
 
 
+def test_started_by_anyone_else_it_says_that_it_serves_one_person(nobodys_agent, shared_cluster):
+    def meta(cluster):
+        [node] = cluster.get("nodes")
+        return cluster.get(f"node/{node['ID']}")["Meta"]
+
+    assert meta(nobodys_agent)["serai_one_person"] == "true"
+    assert "serai_one_person" not in meta(shared_cluster)
+
+
 def test_started_by_anyone_else_all_tasks_are_that_persons(nobodys_agent, job_id):
     operator = shell("id -u; echo $SERAI_TASK_UID", name="storage", User="root", Lifecycle={"Hook": "prestart"})
     nobodys_agent.register(job(job_id, operator, shell("id -u; echo x > local/x && cat local/x")))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, sync_playwright
 
 from accounts.models import User
 
@@ -74,7 +74,7 @@ class Visit:
         self.base_url = base_url
         self.complaints: list[str] = []
         self.page: Page = context.new_page()
-        self.page.on("console", lambda message: self._hear(message.type, message.text))
+        self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def go(self, path: str) -> int:
@@ -85,11 +85,14 @@ class Visit:
 
     def shoot(self, name: str) -> None:
         SCREENSHOTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+        # Hiding the caret would leave style="" on each input, which htmx would copy and the policy refuse.
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True, caret="initial")
 
-    def _hear(self, kind: str, text: str) -> None:
-        if kind in {"error", "warning"}:
-            self.complaints.append(text)
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            place = message.location
+            where = f"{place['url']}:{place['lineNumber']}:{place['columnNumber']}"
+            self.complaints.append(f"{message.text} (on {self.page.url}, by {where})")
 
 
 @pytest.fixture

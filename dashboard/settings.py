@@ -175,10 +175,15 @@ REDIS_URL = env.text("REDIS_URL")
 BROKER_FOLDER = SERAI_DATA / "broker"
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
-    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"visibility_timeout": 3600}
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
+        "visibility_timeout": 3600,
+        # A Redis that hangs must not let people wait: the sweep rings later.
+        "socket_connect_timeout": 1,
+        "socket_timeout": 2,
+    }
 else:
     BROKER_FOLDER.mkdir(mode=0o700, exist_ok=True)
-    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT = "filesystem://", "dashboard.folder_broker:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(BROKER_FOLDER),
         "data_folder_out": str(BROKER_FOLDER),
@@ -189,6 +194,7 @@ CELERY_TASK_SERIALIZER, CELERY_ACCEPT_CONTENT = "json", ["json"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 0}  # a ring that is lost only delays
 CELERY_TASK_TIME_LIMIT, CELERY_TASK_SOFT_TIME_LIMIT = 300, 240  # seconds
 CELERY_BEAT_SCHEDULE_FILENAME = str(SERAI_DATA / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {

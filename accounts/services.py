@@ -97,7 +97,7 @@ def restore_project(project: Project, actor: User) -> None:
     """Open an archived project again; that it is open already is fine."""
     with transaction.atomic():
         locked = _locked(project)
-        _must_manage(locked, actor)
+        must_manage(locked, actor)
         if locked.archived:
             Project.objects.filter(pk=project.pk).update(archived=None)
             AuditEvent.record(actor, "project.restored", project)
@@ -107,13 +107,13 @@ def restore_project(project: Project, actor: User) -> None:
 def _for_managers(project: Project, actor: User) -> Project:
     """The project's row as it is now, held until the transaction ends; open, and the actor manages it."""
     locked = _locked(project)
-    _must_manage(locked, actor)
+    must_manage(locked, actor)
     if locked.archived:
         raise NotPossible(_("This project is archived. Open it again first."))
     return locked
 
 
-def _must_manage(project: Project, actor: User) -> None:
+def must_manage(project: Project, actor: User) -> None:
     if not may_manage(project, actor):
         raise PermissionDenied(_("Only the managers of this project may do that."))
 

@@ -1,9 +1,11 @@
-"""Addresses that pages and API give out for what people run."""
+"""Addresses that pages and API give out for what people run, and where forms lead back to."""
 
 from urllib.parse import quote
 
 from django.conf import settings
+from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from jobs.models import Deployment
 
@@ -25,3 +27,10 @@ def run_url(deployment: Deployment, experiment_id: str, run_id: str) -> str:
     """Where to open a run of this deployment in MLflow, which the gateway shows as an endpoint of it."""
     inside = quote(f"/#/experiments/{experiment_id}/runs/{run_id}", safe="")
     return f"{reverse('open-endpoint', args=[deployment.pk, MLFLOW_LABEL])}?next={inside}"
+
+
+def next_page(request: HttpRequest) -> str:
+    """Where the person wanted to go, if that is a page of ours."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return wanted if ours else reverse("home")

@@ -10,7 +10,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Capability, Project, User
+from accounts.models import Capability, User
+from dashboard.scope import switcher
 from datacenters.models import Datacenter
 
 THEME_COOKIE = "serai_theme"
@@ -68,7 +69,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "theme": chosen_theme(request),
         "themes": THEMES,
         "site": SimpleLazyObject(_site),
-        "project_label": SimpleLazyObject(lambda: _project_label(person)),
+        "switcher": SimpleLazyObject(lambda: switcher(request, person)),
         "administers": bool(person and person.can(Capability.ADMINISTER)),
     }
 
@@ -105,10 +106,3 @@ def _site() -> Site:
     return Site(
         local=any(local for local, _simulated in flags), simulated=any(simulated for _local, simulated in flags)
     )
-
-
-def _project_label(person: User | None) -> str:
-    if person is None:
-        return ""
-    project = Project.objects.of(person).first()
-    return project.name if project else ""

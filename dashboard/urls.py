@@ -10,6 +10,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dashboard.views.accounts")),
     path("", include("dashboard.views.profile")),
     path("", include("dashboard.views.people")),
+    path("", include("dashboard.views.projects")),
+    path("", include("dashboard.views.audit")),
     path("", include("dashboard.views.health")),
     path("", include("dashboard.views.marketplace")),
     path("", include("dashboard.views.deployments")),

@@ -63,8 +63,8 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
         return self.filter(project__in=Project.objects.of(user, *WORKING))
 
     def in_project(self, project: Project | None) -> Self:
-        """Those of this project; None: of all."""
-        return self.filter(project=project) if project else self
+        """Those of this project; None: of all but archived ones."""
+        return self.filter(project=project) if project else self.filter(project__archived=None)
 
     def with_parts(self) -> Self:
         """With all that a page or an answer says of a deployment, in one query."""

@@ -5,8 +5,7 @@ from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path, reverse
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import AuditEvent, SigninCode, User
 from dashboard.account_forms import SigninForm, WelcomeForm
+from dashboard.addresses import next_page
 from dashboard.context import THEME_COOKIE, THEMES
 from dashboard.throttle import address, allow, too_many
 
@@ -47,7 +47,7 @@ def welcome(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def signin(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
-        return redirect(_next_page(request))
+        return redirect(next_page(request))
     if request.method == "POST" and not _may_try(request):
         return too_many(request, WINDOW_SECONDS)
     form = SigninForm(request, request.POST or None)
@@ -69,7 +69,7 @@ def signout(request: HttpRequest) -> HttpResponse:
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
     """For those without JavaScript; with it, static/js/theme.js writes the same cookie."""
-    response = redirect(_next_page(request))
+    response = redirect(next_page(request))
     chosen = request.POST.get("theme", "")
     if chosen in {theme.value for theme in THEMES}:
         response.set_cookie(THEME_COOKIE, chosen, max_age=YEAR_SECONDS, samesite="Lax", secure=settings.HTTPS)
@@ -77,7 +77,7 @@ def theme(request: HttpRequest) -> HttpResponse:
 
 
 def _let_in(request: HttpRequest, user: User, *, by: str) -> HttpResponse:
-    target = _next_page(request)
+    target = next_page(request)
     login(request, user, backend=BACKEND)  # a new session key: one set before signing in is worth nothing
     AuditEvent.record(user, "user.signed-in", user, by=by)
     if not user.has_usable_password():
@@ -96,13 +96,6 @@ def _note_refusal(form: SigninForm) -> None:
     user = User.objects.filter(username=form.cleaned_data.get("username", "")).first()
     if user:
         AuditEvent.record(None, "user.signin-refused", user)
-
-
-def _next_page(request: HttpRequest) -> str:
-    """Where the person wanted to go, if that is a page of ours."""
-    wanted = request.POST.get("next") or request.GET.get("next") or ""
-    ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return wanted if ours else reverse("home")
 
 
 def _status(request: HttpRequest) -> int:

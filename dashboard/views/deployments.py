@@ -19,8 +19,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import Project, User
-from dashboard import addresses, snippets, streams, training
+from accounts.models import WORKING, Project, User
+from dashboard import addresses, scope, snippets, streams, training
 from dashboard.forms import ARGUMENT, OPTION, DeployForm, api_body, plan_of
 from dashboard.people import person
 from dashboard.stages import stages_of
@@ -50,7 +50,8 @@ def deploy(request: HttpRequest, slug: str, kind: str = DeploymentKind.SERVICE) 
     user = person(request)
     # An empty form is sent too: everything in it has a default.
     data = request.POST if request.method == "POST" else None
-    form = DeployForm(data, owner=user, asset=asset, kind=kind, initial=_cloned(request, asset))
+    initial = _project_chosen(request) | _cloned(request, asset)
+    form = DeployForm(data, owner=user, asset=asset, kind=kind, initial=initial)
     if form.is_valid():
         try:
             deployment = services.deploy(form.deploy_request(), owner=user)
@@ -82,6 +83,13 @@ def _beside(form: DeployForm) -> dict[str, Any]:
     return {"plan": plan, "capacities": form.capacities, "snippets": shown}
 
 
+def _project_chosen(request: HttpRequest) -> dict[str, Any]:
+    """The project of the header, if this person may deploy there."""
+    user = person(request)
+    chosen = scope.chosen_project(request, user)
+    return {"project": chosen.slug} if chosen and chosen.role_of(user) in WORKING else {}
+
+
 def _cloned(request: HttpRequest, asset: Asset) -> dict[str, Any]:
     """The values of the deployment that ``?clone=`` names, if this person may see it."""
     wanted = request.GET.get("clone", "")
@@ -96,6 +104,8 @@ def _cloned(request: HttpRequest, asset: Asset) -> dict[str, Any]:
     values |= asked["resources"] | {"max_wait": asked.get("max_wait_seconds")}
     values |= {OPTION + name: value for name, value in asked.get("options", {}).items()}
     values |= {ARGUMENT + name: value for name, value in asked.get("arguments", {}).items()}
+    if services.why_not_change(original, person(request)):
+        del values["project"]  # whoever only looks there runs a copy of their own
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -104,22 +114,32 @@ def _cloned(request: HttpRequest, asset: Asset) -> dict[str, Any]:
 @require_GET
 def index(request: HttpRequest) -> HttpResponse:
     """My deployments, newest first; filters in the URL. The same view answers the live fragment."""
+    user = person(request)
     rows = _visible(request).search(request.GET.get("q", ""))
     chosen = [status for status in request.GET.getlist("status") if status in Status.values]
     rows = rows.filter(status__in=chosen) if chosen else rows
-    project = request.GET.get("project", "")
-    rows = rows.filter(project__slug=project) if project else rows
+    project = _project_asked(request)
+    rows = rows.filter(project__slug=project) if project else rows.in_project(None)
     page = Paginator(rows.order_by("-created"), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "page": page,
         "statuses": Status.choices,
         "chosen": chosen,
-        "projects": Project.objects.of(person(request)),
+        "projects": Project.objects.of(user),
+        "project": project,
         "filtered": bool(chosen or project or request.GET.get("q")),
-        "undoable": _undoable(request),
+        "undoable": _undoable(request).changeable_by(user),
     }
     template = "deployments/_list.html" if request.headers.get("HX-Request") else "deployments/index.html"
     return render(request, template, context)
+
+
+def _project_asked(request: HttpRequest) -> str:
+    """The one in the URL, also if that says "all" by an empty one; else the one of the header."""
+    if "project" in request.GET:
+        return request.GET["project"]
+    chosen = scope.chosen_project(request, person(request))
+    return chosen.slug if chosen else ""
 
 
 @login_required
@@ -127,7 +147,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     deployment = _load(request, pk)
     context = (
-        _status_context(deployment)
+        _status_context(request, deployment)
         | _outcome_context(deployment)
         | {
             "events": _events(deployment),
@@ -140,7 +160,7 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
 @login_required
 @require_GET
 def status_fragment(request: HttpRequest, pk: UUID) -> HttpResponse:
-    return render(request, "deployments/_status.html", _status_context(_load(request, pk)))
+    return render(request, "deployments/_status.html", _status_context(request, _load(request, pk)))
 
 
 @login_required
@@ -165,7 +185,7 @@ def _outcome_context(deployment: Deployment) -> dict[str, Any]:
     }
 
 
-def _status_context(deployment: Deployment) -> dict[str, Any]:
+def _status_context(request: HttpRequest, deployment: Deployment) -> dict[str, Any]:
     endpoints = [
         {
             "label": endpoint["label"],
@@ -175,7 +195,12 @@ def _status_context(deployment: Deployment) -> dict[str, Any]:
         }
         for endpoint in deployment.endpoints
     ]
-    return {"deployment": deployment, "stages": stages_of(deployment), "endpoints": endpoints}
+    return {
+        "deployment": deployment,
+        "why_not": services.why_not_change(deployment, person(request)),
+        "stages": stages_of(deployment),
+        "endpoints": endpoints,
+    }
 
 
 def _events(deployment: Deployment) -> Any:
@@ -339,7 +364,7 @@ def _visible(request: HttpRequest) -> DeploymentQuerySet:
 
 def _undoable(request: HttpRequest) -> DeploymentQuerySet:
     recent = timezone.now() - UNDO_LASTS
-    return Deployment.objects.with_parts().filter(project__memberships__user=person(request), deleted__gt=recent)
+    return Deployment.objects.within_reach(person(request)).with_parts().filter(deleted__gt=recent)
 
 
 def _load(request: HttpRequest, pk: UUID) -> Deployment:

@@ -13,12 +13,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
-from accounts.models import Capability, User
+from accounts.models import Capability
 from dashboard.context import address
 from dashboard.people import person
+from dashboard.scope import chosen_project
 from datacenters.models import Datacenter
 from datacenters.services import capacities
-from jobs.models import Deployment, DeploymentEvent
+from jobs.models import Deployment, DeploymentEvent, DeploymentQuerySet
 from jobs.placement import needs_of, runtime_in
 from marketplace.models import Asset, Condition, Kind
 
@@ -62,11 +63,14 @@ DOORS = (
 def home(request: HttpRequest) -> HttpResponse:
     user = person(request)
     mine = Deployment.objects.visible_to(user)
+    project = chosen_project(request, user)
+    shown = mine.in_project(project)
     context = {
         "is_new": not mine.exists(),
+        "project": project,
         "featured": list(islice(_runnable(), FEATURED)),
-        "running": mine.live().select_related("datacenter", "asset")[:RUNNING],
-        "recent": _recent(user),
+        "running": shown.live().select_related("datacenter", "asset")[:RUNNING],
+        "recent": _recent(shown),
         "capacities": capacities()[:DATACENTERS],
         "doors": [door for door in DOORS if user.can(door.capability) and door.url],
     }
@@ -89,8 +93,8 @@ def _candidates() -> Sequence[Asset]:
     return [*packaged[:LOOKED_AT], *imaged[:LOOKED_AT]]
 
 
-def _recent(user: User) -> list[DeploymentEvent]:
-    events = DeploymentEvent.objects.filter(deployment__in=Deployment.objects.visible_to(user))
+def _recent(deployments: DeploymentQuerySet) -> list[DeploymentEvent]:
+    events = DeploymentEvent.objects.filter(deployment__in=deployments)
     return list(events.select_related("deployment", "actor").order_by("-id")[:RECENT])
 
 

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
@@ -18,6 +18,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models import AuditEvent, Capability, SigninCode, User
 from dashboard.account_forms import InviteForm, Standing, StandingForm
 from dashboard.people import person
+from dashboard.project_forms import QuotaForm
+from jobs import quotas
 
 View = Callable[..., HttpResponse]
 
@@ -26,7 +28,7 @@ def administrators_only(view: View) -> View:
     @wraps(view)
     def checked(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         if not person(request).can(Capability.ADMINISTER):
-            raise PermissionDenied(_("Only administrators of the platform see who may come in."))
+            raise PermissionDenied(_("Only administrators of the platform may do that."))
         return view(request, *args, **kwargs)
 
     return login_required(checked)
@@ -58,14 +60,42 @@ def invite(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def edit_person(request: HttpRequest, username: str) -> HttpResponse:
     user = get_object_or_404(User, username=username)
-    form = StandingForm(request.POST or None, initial={"level": user.level, "standing": Standing.of(user)})
+    form = _standing_form(user, request.POST or None)
     if form.is_valid() and _keeps_an_administrator(form, user, person(request)):
         User.objects.filter(pk=user.pk).update(**form.fields_of_user)
         AuditEvent.record(person(request), "user.changed", user, **form.fields_of_user)
         messages.success(request, _("%s is changed.") % user)
         return redirect("people")
-    context = {"form": form, "who": user, "is_self": user == person(request)}
-    return render(request, "accounts/person.html", context, status=422 if form.errors else 200)
+    return _person_page(request, user, form, QuotaForm.of(user))
+
+
+@administrators_only
+@require_http_methods(["GET", "POST"])
+def quota(request: HttpRequest, username: str) -> HttpResponse:
+    """How much somebody may hold, in all their projects together."""
+    user = get_object_or_404(User, username=username)
+    form = QuotaForm.of(user, request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        quotas.set_limits(user, person(request), form.cleaned_data)
+        messages.success(request, _("It holds from now on. What runs goes on."))
+        return redirect("person", username)
+    return _person_page(request, user, _standing_form(user), form)
+
+
+def _standing_form(user: User, data: QueryDict | None = None) -> StandingForm:
+    return StandingForm(data, initial={"level": user.level, "standing": Standing.of(user)})
+
+
+def _person_page(request: HttpRequest, user: User, form: StandingForm, quota_form: QuotaForm) -> HttpResponse:
+    context = {
+        "form": form,
+        "quota_form": quota_form,
+        "meters": quotas.meters(user),
+        "who": user,
+        "is_self": user == person(request),
+    }
+    wrong = form.errors or quota_form.errors
+    return render(request, "accounts/person.html", context, status=422 if wrong else 200)
 
 
 @administrators_only
@@ -106,6 +136,7 @@ urlpatterns = [
     path("people/", people, name="people"),
     path("people/new", invite, name="invite"),
     path("people/<str:username>/", edit_person, name="person"),
+    path("people/<str:username>/quota", quota, name="person-quota"),
     path("people/<str:username>/link", signin_link, name="person-link"),
     path("people/<str:username>/switch", switch, name="person-switch"),
 ]

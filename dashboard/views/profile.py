@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models import ApiToken, AuditEvent, Capability, Membership, Scope, User
 from dashboard.account_forms import ProfileForm, TokenForm
 from dashboard.people import person
+from jobs import quotas
 
 
 @login_required
@@ -32,7 +33,10 @@ def profile(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "capabilities": [(capability.label, user.can(capability)) for capability in Capability],
-        "memberships": Membership.objects.filter(user=user).select_related("project").order_by("project__name"),
+        "memberships": Membership.objects.filter(user=user, project__archived=None)
+        .select_related("project")
+        .order_by("project__name"),
+        "meters": quotas.meters(user),
         "tokens_in_use": ApiToken.objects.valid().filter(user=user).count(),
     }
     return render(request, "accounts/profile.html", context, status=422 if form.errors else 200)

@@ -5,7 +5,8 @@ from datetime import date, timedelta
 
 from django.utils import timezone
 
-from accounts.models import AuditEvent, User
+from accounts import services
+from accounts.models import AuditEvent, Role, User, create_person
 from datacenters.models import Cluster, Datacenter, Node
 from jobs.models import Deployment, DeploymentEvent, DeploymentKind, Status, UsageSample, as_json
 from jobs.requests import DeployRequest
@@ -31,6 +32,13 @@ def furnish(owner: User) -> None:
     for number, status in enumerate(sorted(Status, key=TOLD_FIRST.__contains__, reverse=True)):
         _deployment(owner, module, datacenter, status, number)
     AuditEvent.record(owner, "user.signed-in", owner)
+    _project(owner)
+
+
+def _project(owner: User) -> None:
+    """With somebody else in it."""
+    project = services.create_project(owner, "Analytical Engine")
+    services.add_member(project, owner, create_person("vera", full_name="Vera Rubin"), Role.VIEWER)
 
 
 def _datacenter() -> Datacenter:

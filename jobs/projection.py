@@ -49,11 +49,11 @@ VERBS = {
 }
 SEEN_AGAIN = ("was seen again", gettext_lazy("It can be seen again."))
 STAGES = {
-    Stage.PACKAGES: ("began packages", gettext_lazy("Its packages or image are being fetched.")),
-    Stage.STORAGE: ("began storage", gettext_lazy("Its storage is being prepared.")),
-    Stage.DATASETS: ("began datasets", gettext_lazy("Its datasets are being fetched.")),
+    Stage.PACKAGES: ("began fetching packages", gettext_lazy("Its packages or image are being fetched.")),
+    Stage.STORAGE: ("began preparing storage", gettext_lazy("Its storage is being prepared.")),
+    Stage.DATASETS: ("began fetching datasets", gettext_lazy("Its datasets are being fetched.")),
     Stage.STARTING: ("began starting", gettext_lazy("Its program is being started.")),
-    Stage.HEALTH: ("began health", gettext_lazy("Its program runs; Serai waits for its first answer.")),
+    Stage.HEALTH: ("launched", gettext_lazy("Its program runs; Serai waits for its first answer.")),
 }
 
 

@@ -51,7 +51,7 @@ def test_a_service_runs_only_once_it_has_answered(sent):
     answers(sent)
     assert (sent.status, sent.healthy) == (Status.RUNNING, True)
     assert sent.endpoints[0]["healthy"]
-    assert verbs(sent) == ["placed", "began packages", "began health", "became ready"]
+    assert verbs(sent) == ["placed", "began fetching packages", "launched", "became ready"]
 
 
 def test_a_training_runs_once_its_program_started(site, digits, ask, ada):

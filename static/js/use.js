@@ -18,6 +18,12 @@
     if (file.size < 2e7) reader.readAsDataURL(file);
   }
 
+  // On a phone the answer comes in below what can be seen.
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const result = event.target.id === "result" && document.getElementById("result");
+    if (result && result.getBoundingClientRect().top > innerHeight - 200) result.scrollIntoView();
+  });
+
   document.addEventListener("change", (event) => {
     if (event.target.matches("input[type=file][data-preview]")) preview(event.target);
   });

@@ -60,7 +60,7 @@ def serve() -> None:
 
 def announce(port: int, code: str) -> None:
     """On the terminal alone: a sign-in code is in no file."""
-    address = env.text("SERAI_URL", f"http://127.0.0.1:{port}").rstrip("/")
+    address = env.url("SERAI_URL", f"http://127.0.0.1:{port}")
     print(f"Serai is ready: http://127.0.0.1:{port}/", flush=True)
     print(f"Sign in (one use, within 15 minutes): {address}/welcome#{code}", flush=True)
 
@@ -104,6 +104,7 @@ def surroundings(data: Path, port: int) -> tuple[dict[str, str], set[str]]:
         "SERAI_ROOT": str(ROOT),
         "SERAI_DATA": str(data),
         "SERAI_PORT": str(port),
+        "SERAI_STOP_TASKS": str(int(env.flag("SERAI_STOP_TASKS"))),
     }
     chosen = ports.choose(data / "ports.json", ["local", "mlflow", "redis"])
     if env.flag("SERAI_LOCAL", default=True):
@@ -117,7 +118,9 @@ def surroundings(data: Path, port: int) -> tuple[dict[str, str], set[str]]:
     if env.flag("SERAI_MLFLOW", default=True) and not env.text("MLFLOW_URL"):
         names.add("mlflow")
         environment["MLFLOW_URL"] = f"http://127.0.0.1:{chosen['mlflow']}"
-    if env.flag("SERAI_REDIS", default=True) and not env.text("REDIS_URL") and shutil.which("redis-server"):
+    if theirs := env.url("REDIS_URL", schemes=["redis", "rediss"]):
+        redis.demand_answer(theirs)
+    elif env.flag("SERAI_REDIS", default=True) and shutil.which("redis-server"):
         names.add("redis")
         environment["REDIS_URL"] = redis.configure(data / "redis", chosen["redis"])
     return environment, names

@@ -20,8 +20,7 @@ VERSION = "0.1.0"
 
 # python-nomad fills every empty argument from NOMAD_*: the environment of this process must not
 # leak into the clients of other clusters (shared design, section 9).
-NOMAD_ADDR = env.text("NOMAD_ADDR")
-NOMAD_TOKEN = env.text("NOMAD_TOKEN")
+NOMAD_TIMEOUT = env.number("NOMAD_TIMEOUT", 10)  # seconds
 for _name in [name for name in os.environ if name.startswith("NOMAD_")]:
     del os.environ[_name]
 
@@ -38,7 +37,7 @@ FIELD_KEY = secrets.derive(SERAI_SECRET_KEY, "fields")  # accounts.crypto encryp
 
 # ── Where people find it ─────────────────────────────────────────────────────────────────────────
 SERAI_PORT = env.number("SERAI_PORT", 8000)
-SERAI_URL = env.text("SERAI_URL", f"http://127.0.0.1:{SERAI_PORT}").rstrip("/")
+SERAI_URL = env.url("SERAI_URL", f"http://127.0.0.1:{SERAI_PORT}")
 # Each endpoint of each deployment opens on a host of its own below this one (API.md, "The gateway").
 SERAI_APPS_HOST = env.text("SERAI_APPS_HOST", f"apps.localhost:{SERAI_PORT}")
 ALLOWED_HOSTS = env.words("SERAI_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]") + [
@@ -141,7 +140,7 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 
 # ── Database ─────────────────────────────────────────────────────────────────────────────────────
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATABASE_URL = env.text("DATABASE_URL")
+DATABASE_URL = env.url("DATABASE_URL", schemes=["postgresql", "postgres"])
 if DATABASE_URL:
     _url = urlsplit(DATABASE_URL)
     DATABASES = {
@@ -171,7 +170,7 @@ else:
     }
 
 # ── Background work ──────────────────────────────────────────────────────────────────────────────
-REDIS_URL = env.text("REDIS_URL")
+REDIS_URL = env.url("REDIS_URL", schemes=["redis", "rediss"])
 BROKER_FOLDER = SERAI_DATA / "broker"
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
@@ -207,20 +206,19 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # ── Outside systems ──────────────────────────────────────────────────────────────────────────────
-NOMAD_TIMEOUT = env.number("NOMAD_TIMEOUT", 10)  # seconds
 # `serve` chooses these ports at start; empty means "not part of this installation".
 SERAI_LOCAL_URL = env.text("SERAI_LOCAL_URL")
 SERAI_LOCAL_TOKEN_FILE = SERAI_DATA / "local" / "token"
 SERAI_LOCAL_DEVICES = env.text("SERAI_LOCAL_DEVICES")
-MLFLOW_URL = env.text("MLFLOW_URL").rstrip("/")
+MLFLOW_URL = env.url("MLFLOW_URL")
 MLFLOW_DATA = SERAI_DATA / "mlflow"
 # Where tasks outside the local datacenter reach it; empty: they are not tracked.
-MLFLOW_PUBLIC_URL = env.text("MLFLOW_PUBLIC_URL").rstrip("/")
+MLFLOW_PUBLIC_URL = env.url("MLFLOW_PUBLIC_URL")
 # Of a server elsewhere; our own keeps its password in MLFLOW_DATA.
 MLFLOW_ADMIN_USERNAME = env.text("MLFLOW_ADMIN_USERNAME", "admin")
 MLFLOW_ADMIN_PASSWORD = env.text("MLFLOW_ADMIN_PASSWORD")
 SERAI_SHARED = env.path("SERAI_SHARED", BASE_DIR.parent / "shared")
-API_RATE = env.text("SERAI_API_RATE", "3000/m")  # requests of one token
+API_RATE = env.rate("SERAI_API_RATE", "3000/m")  # requests of one token
 UPLOAD_LIMIT_MB = env.number("SERAI_UPLOAD_LIMIT_MB", 512)
 PREDICT_SECONDS = env.number("SERAI_PREDICT_SECONDS", 120)  # how long a page waits for a prediction
 # Hosts of private networks that people may enter all the same (an institute's own Git server), and

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 from dashboard import env
+from dashboard.stack import CannotStart
 
 SHARED = Path("/var/lib/serai")
 
@@ -19,10 +20,16 @@ def of(data: Path) -> Path:
 
 
 def make(folder: Path) -> None:
-    """As root, tasks pass through the shared folder to their own, and see nobody else's."""
-    if folder.parent == SHARED:
-        SHARED.mkdir(exist_ok=True)
-        SHARED.chmod(0o711)
+    """Tasks pass through the folders above to their own, and see nobody else's."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        for place in reversed(missing):
+            place.mkdir()
+            place.chmod(0o711)
+    except OSError as error:
+        raise CannotStart(
+            f"the folder of tasks, {folder}, cannot be made ({error.strerror}). Choose another one by SERAI_TASKS_DIR."
+        ) from None
 
 
 def closed_at(folder: Path) -> Path | None:

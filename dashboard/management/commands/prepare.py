@@ -12,12 +12,13 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from accounts.models import ApiToken, AuditEvent, Level, SigninCode, User, create_person
 from dashboard import env
+from datacenters.local.node import devices
 from datacenters.services import register_local
 from jobs.tools import mirror
 from marketplace.services import ensure_presets
@@ -30,6 +31,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # they load every page; `doctor` and the tests run them
 
     def handle(self, *_args: Any, **_options: Any) -> None:
+        check_devices()
         migrate()
         collect_static_files()
         ensure_presets()
@@ -42,7 +44,21 @@ class Command(BaseCommand):
         json.dump({"signin_code": SigninCode.issue(administrator)}, sys.stdout)
 
 
+def check_devices() -> None:
+    """Here, since the local datacenter itself would say it to its log alone."""
+    if name := settings.SERAI_LOCAL_DEVICES:
+        try:
+            devices(Path(name))
+        except (OSError, ValueError, KeyError) as error:
+            raise CommandError(f"SERAI_LOCAL_DEVICES={name} cannot be read: {error}.") from None
+
+
 def migrate() -> None:
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CommandError(f"the database does not answer: {reason}. Check DATABASE_URL and its server.") from None
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         say("Bringing the database up to date")

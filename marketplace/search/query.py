@@ -33,7 +33,7 @@ class Query:
     @classmethod
     def from_params(cls, params: QueryDict) -> "Query":
         """What is not understood is left out: an address that somebody shortened still works."""
-        text = params.get("q", "").strip()[:MAX_TEXT]
+        text = params.get("q", "").replace("\0", "").strip()[:MAX_TEXT]
         chosen = {name: _values(params.getlist(name)) for name in FACETS if name in params}
         return cls(
             text=text,

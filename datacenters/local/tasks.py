@@ -14,7 +14,7 @@ from .scheduler import port_is_free
 from .state import Document, State
 from .supervise import Ending, Life, NotStarted
 from .templates import Items, MissingVariable, env_lines, parse, render
-from .users import User, separate
+from .users import User, packages_user, separate
 from .values import UnknownValue, interpolate, interpolate_config
 
 SECOND = 1_000_000_000
@@ -293,6 +293,9 @@ class TaskRunner:
             env = operator_environment() | env
         if self.task["User"] == "root" and place.user:
             env |= {"SERAI_TASK_UID": str(place.user.uid), "SERAI_TASK_GID": str(place.user.gid)}
+        if self.task["User"] == "root" and separate():
+            builder = packages_user(self.known)
+            env |= {"SERAI_PACKAGES_UID": str(builder.uid), "SERAI_PACKAGES_GID": str(builder.gid)}
         files = []
         for template in self.task["Templates"] or []:
             parts = parse(template["EmbeddedTmpl"], template["LeftDelim"], template["RightDelim"])

@@ -30,6 +30,11 @@ def job_user(state: State, key: JobKey) -> User:
     return User(_number(state, "uids", f"{namespace}/{job}"), _number(state, "gids", namespace))
 
 
+def packages_user(state: State) -> User:
+    """Who builds packages: nobody's job, and in nobody's project."""
+    return User(_number(state, "uids", "packages"), _number(state, "gids", "/packages"))
+
+
 def forget_user(state: State, key: JobKey) -> None:
     """The job is gone for good; its number is not given to another."""
     known = state.fact("uids")

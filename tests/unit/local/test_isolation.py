@@ -104,6 +104,15 @@ def test_an_operator_task_is_the_agents_own_user_and_knows_the_jobs(shared_clust
     assert umask == "0022"
 
 
+def test_packages_are_built_by_a_user_of_their_own(shared_cluster, job_id):
+    told = shell("echo $SERAI_PACKAGES_UID $SERAI_PACKAGES_GID $SERAI_TASK_UID $SERAI_TASK_GID", User="root")
+    shared_cluster.register(job(job_id, told))
+    numbers = shared_cluster.log(shared_cluster.ended(job_id)).split()
+    assert len(set(map(int, numbers[::2]))) == 2
+    assert numbers[1] != numbers[3]
+    assert "0" not in numbers
+
+
 def test_another_user_name_is_refused(shared_cluster, job_id):
     assert 'User "www-data"' in shared_cluster.refusal(job(job_id, shell("true", User="www-data")))
 

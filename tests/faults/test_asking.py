@@ -66,7 +66,7 @@ def with_resources(**resources: object) -> dict[str, object]:
         (a_digits(datacenter="moon"), "#/datacenter", "“moon” is not known here. Known: local."),
         (a_digits(options={"workers": 9}), "#/options/workers", "Ensure this value is less than or equal to 8."),
         (a_digits(options={"workers": [1]}), "#/options/workers", "Enter a whole number."),
-        (a_digits(options={"speed": 1}), "#/options/speed", "This module takes no such value. It takes: workers."),
+        (a_digits(options={"speed": 1}), "#/options/speed", "No such value is taken here. Taken: workers."),
         (a_digits(max_wait=-1), "#/max_wait", "At least 0 is wanted here."),
         # Longer than any clock counts: the sweep would stumble over it for everybody.
         (a_digits(max_wait=10**30), "#/max_wait", "Ensure this value is less than or equal to 31536000."),

@@ -78,7 +78,7 @@ def test_nothing_found_says_what_to_try(adas, make_asset):
     assert "beginning of a word is enough" in text_of(adas.get("/modules/?q=zzz"))
 
 
-@pytest.mark.parametrize("query", ["q=%22", "q=%00", "page=x", "libraries=" + "x" * 3000, "q=" + "x" * 3000, "sort="])
+@pytest.mark.parametrize("query", ["q=%22", "page=x", "libraries=" + "x" * 3000, "q=" + "x" * 3000, "sort="])
 def test_odd_addresses_are_pages_all_the_same(adas, make_asset, query):
     make_asset("seeds")
     assert adas.get(f"/modules/?{query}").status_code == 200

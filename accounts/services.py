@@ -28,10 +28,14 @@ def may_manage(project: Project, person: User) -> bool:
     return not project.is_personal and person.can(Capability.ADMINISTER)
 
 
+def must_be_allowed_to_create(person: User) -> None:
+    if not may_create(person):
+        raise PermissionDenied(_("Your account may work in projects, not start them. Ask an administrator for more."))
+
+
 def create_project(actor: User, name: str, slug: str = "") -> Project:
     """``slug`` is the id outside and the Nomad namespace, for ever; empty: made from the name."""
-    if not may_create(actor):
-        raise PermissionDenied(_("Your account may work in projects, not start them. Ask an administrator for more."))
+    must_be_allowed_to_create(actor)
     try:
         with transaction.atomic():
             project = Project.objects.create(slug=slug or free_slug(name), name=name)

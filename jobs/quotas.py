@@ -65,11 +65,15 @@ def own_limits(holder: Project | User) -> dict[str, float | None]:
 
 def set_limits(holder: Project | User, actor: User, limits: Mapping[str, float | None]) -> None:
     """None: the site's default again. What runs goes on, also above a lower limit; only no more starts."""
-    if not actor.can(Capability.ADMINISTER):
-        raise PermissionDenied(_("Only administrators of the platform change how much somebody may hold."))
+    must_administer(actor)
     with transaction.atomic():
         Quota.objects.update_or_create(**_of(holder), defaults=dict(limits))
         AuditEvent.record(actor, "quota.changed", holder, **limits)
+
+
+def must_administer(actor: User) -> None:
+    if not actor.can(Capability.ADMINISTER):
+        raise PermissionDenied(_("Only administrators of the platform change how much somebody may hold."))
 
 
 def _of(holder: Project | User) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def delete_deployment(request: HttpRequest, id: UUID) -> HttpResponse:
     summary="Undo the deletion, within ten minutes",
 )
 def restore_deployment(request: HttpRequest, id: UUID) -> HttpResponse:
-    mine = Deployment.objects.with_parts().filter(project__memberships__user=person(request))
+    mine = Deployment.objects.within_reach(person(request)).with_parts()
     deployment = get_object_or_404(mine, pk=id)
     if deployment.deleted and deployment.deleted < timezone.now() - UNDO_LASTS:
         return problems.not_found()

@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
+from django.core import exceptions
 from django.db.models import Model, Q, QuerySet
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
@@ -20,15 +21,32 @@ Cursor = Annotated[str | None, Field(description="From “next” of the page be
 Row = TypeVar("Row", bound=Model)
 
 
-def newest_first(rows: QuerySet[Row], *, limit: int, cursor: str | None) -> tuple[list[Row], str | None]:
-    """The rows of one page by ``created``, newest first, and the cursor of the next page."""
-    rows = rows.order_by("-created", "-pk")
+def newest_first(
+    rows: QuerySet[Row], *, limit: int, cursor: str | None, by: str = "created"
+) -> tuple[list[Row], str | None]:
+    """The rows of one page by their time, newest first, and the cursor of the next page."""
+    rows = rows.order_by(f"-{by}", "-pk")
     if cursor:
-        created, pk = _opened(cursor)
-        rows = rows.filter(Q(created__lt=created) | Q(created=created, pk__lt=pk))
+        try:
+            rows = rows.filter(_before(cursor, by))
+        except (ValueError, exceptions.ValidationError):  # no id of these rows
+            raise _not_ours() from None
     page = list(rows[: limit + 1])
     last: Any = page[limit - 1] if len(page) > limit else None
-    return page[:limit], closed([last.created.isoformat(), str(last.pk)]) if last else None
+    return page[:limit], closed([getattr(last, by).isoformat(), str(last.pk)]) if last else None
+
+
+def by_offset(rows: QuerySet[Row], *, limit: int, cursor: str | None) -> tuple[list[Row], int, str | None]:
+    """The rows of one page in their own order, how many there are, and the cursor of the next page."""
+    start, count = opened_offset(cursor), rows.count()
+    page = list(rows[start : start + limit])
+    following = start + len(page)
+    return page, count, closed(following) if following < count else None
+
+
+def _before(cursor: str, by: str) -> Q:
+    moment, pk = _opened(cursor)
+    return Q(**{f"{by}__lt": moment}) | Q(**{by: moment, "pk__lt": pk})
 
 
 def closed(place: list[str] | int) -> str:

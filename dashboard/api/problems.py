@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, AuthorizationError, HttpError, Throttled, ValidationError
 
+from accounts.services import NotPossible
 from jobs import refusals
 
 TYPE_BASE = "https://serai.dev/problems/"
@@ -81,6 +82,7 @@ def register(api: NinjaAPI) -> None:
         refusals.QuotaExceeded: _quota,
         refusals.IdempotencyConflict: _conflict,
         refusals.NotPossibleNow: _not_now,
+        NotPossible: _not_now,
     }
     for kind, handler in handlers.items():
         api.add_exception_handler(kind, handler)
@@ -164,5 +166,5 @@ def _conflict(_request: HttpRequest, _error: refusals.IdempotencyConflict) -> Ht
     )
 
 
-def _not_now(_request: HttpRequest, error: refusals.NotPossibleNow) -> HttpResponse:
+def _not_now(_request: HttpRequest, error: refusals.NotPossibleNow | NotPossible) -> HttpResponse:
     return problem(409, "not-possible-now", _("This is not possible in its present state."), str(error))

@@ -116,8 +116,7 @@ def _audit_of(project: Project) -> Any:
 @login_required
 @require_http_methods(["GET", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
-    if not services.may_create(person(request)):
-        raise PermissionDenied(_("Your account may work in projects, not start them. Ask an administrator for more."))
+    services.must_be_allowed_to_create(person(request))
     form = ProjectForm(request.POST or None)
     if form.is_valid():
         try:

@@ -113,13 +113,13 @@ def find(credentials: Credentials, place: Place) -> Upstream:
     deployment = visible.filter(pk=place.deployment_id).first()
     if deployment is None:
         raise NotFound(_("There is nothing here, or it is not yours."))
+    # Whoever opens an endpoint acts in it: a tool runs programs, a module trains, MLflow deletes runs.
+    if deployment.project.role_of(person) not in WORKING:
+        raise NotAllowed(_("You may look at this project's deployments, not work in them."))
     if place.label == MLFLOW_LABEL:
         return _mlflow(deployment)
     if deployment.status not in OPEN:
         raise _not_running(deployment)
-    # Whoever opens a tool acts in it: runs programs, changes files.
-    if tools.tool_of(deployment.asset) and deployment.project.role_of(person) not in WORKING:
-        raise NotAllowed(_("You may look at this project's deployments, not work in them."))
     return _upstream(deployment, place.label)
 
 

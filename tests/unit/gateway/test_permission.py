@@ -6,9 +6,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Membership, User
+from accounts.models import Membership, Role, User
 from dashboard.gateway import access
 from dashboard.gateway.app import Gateway
+from dashboard.gateway.places import Place
 from dashboard.models import EndpointPass
 from jobs.models import Deployment, Status
 
@@ -273,3 +274,16 @@ def test_an_endpoint_that_does_not_answer_says_so(ada, deployment, bearer) -> No
 
 def test_other_hosts_are_the_pages_own_business(db) -> None:
     assert call("/", MAIN).status == 299
+
+
+# ── Those who only look ──────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("label", ["api", "mlflow"])
+def test_whoever_only_looks_at_a_project_works_in_none_of_its_endpoints(settings, bob, bearer, deployment, label):
+    """A module's endpoint trains it, and MLflow's deletes the project's runs."""
+    settings.MLFLOW_URL = "http://127.0.0.1:9"
+    token = bearer(bob)["Authorization"].removeprefix("Bearer ")
+    place, credentials = Place(deployment.pk, label), access.Credentials(token=token)
+    assert access.find(credentials, place)
+    Membership.objects.filter(user=bob).exclude(project__personal_of=bob).update(role=Role.VIEWER)
+    with pytest.raises(access.NotAllowed, match="look at this project"):
+        access.find(credentials, place)

@@ -12,7 +12,13 @@ from tests.system.stack import ROOT, Stack, wait_for
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 # Where locks, races and words of SQL matter: rows and what is done with them.
-ON_BOTH = ["tests/unit/jobs", "tests/unit/api", "tests/unit/marketplace", "tests/unit/test_accounts.py"]
+ON_BOTH = [
+    "tests/unit/jobs",
+    "tests/unit/api",
+    "tests/unit/marketplace",
+    "tests/unit/projects",
+    "tests/unit/test_accounts.py",
+]
 
 
 def test_the_same_tests_pass_on_postgresql():

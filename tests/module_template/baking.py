@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).parents[2]
@@ -15,9 +17,12 @@ UV = Path(sys.executable).with_name("uv")
 
 def bake(output: Path, **answers: str) -> Path:
     """A module as the template makes it without anybody's edit."""
-    made = cookiecutter(
-        str(TEMPLATE), no_input=True, output_dir=str(output), extra_context=answers, default_config=True
-    )
+    # Cookiecutter never removes the hooks that it fills in.
+    with tempfile.TemporaryDirectory(prefix="serai-hooks-") as hooks, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", hooks)
+        made = cookiecutter(
+            str(TEMPLATE), no_input=True, output_dir=str(output), extra_context=answers, default_config=True
+        )
     return Path(made)
 
 

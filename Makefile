@@ -17,6 +17,7 @@ endif
 run:
 	@exec $(SETUP) run -m dashboard.serve
 
+test: ROLE := test
 test: check
 	$(PYTEST)
 
@@ -35,7 +36,7 @@ format: setup
 	$(BIN)/djlint --quiet --reformat dashboard/templates
 
 setup:
-	@$(SETUP) dev
+	@$(SETUP) $(or $(ROLE),dev)
 
 # What commands made; state in $$SERAI_DATA stays.
 clean:

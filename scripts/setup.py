@@ -1,4 +1,5 @@
-"""Set up this clone, with the standard library alone: ``run`` what Serai needs, ``dev`` what its tests need too.
+"""Set up this clone, with the standard library alone: ``run`` what Serai needs, ``dev`` what checks need too,
+``test`` also what tests want of the system.
 
 Each step is skipped while its lock file is the one it was done for, so a second start takes no time.
 """
@@ -40,8 +41,9 @@ class SetupFailed(Exception):
 def main(arguments: Sequence[str]) -> int:
     role, *command = arguments
     try:
-        if role == "dev":
+        if role == "test":
             install_system_packages()
+            role = "dev"
         install_python_packages(role)
         install_page_packages(role)
     except SetupFailed as error:

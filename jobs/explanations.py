@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from datacenters.interface import JobState, JobStatus, Reason, TaskState
 
@@ -16,7 +18,10 @@ from .models import Deployment
 
 LINES = 40
 # The last line of a traceback, with or without the prefix of a logger.
-_ERROR = re.compile(r"(?:^|\s)((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|NotFound))\b: ?(.*)$")
+_NAME = r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|NotFound)"
+_ERROR = re.compile(rf"(?:^|\s)({_NAME})\b: ?(.*)$|^({_NAME})$")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+LAST_WORDS = 200  # letters; more is no last word but a heap
 _FAILED = re.compile(r"^failed: ")
 
 
@@ -61,35 +66,94 @@ def _first_failed(state: JobState) -> TaskState | None:
 
 def _lines(deployment: Deployment, task: str, stream: str) -> list[str]:
     text = archive.read(deployment, task, stream, tail=LINES).decode(errors="replace")
-    return [line.rstrip() for line in text.splitlines() if line.strip()]
+    return [_COLOURS.sub("", line).rstrip() for line in text.splitlines() if line.strip()]
 
 
 def _why_packages(lines: list[str], reason: Reason) -> Reason:
     begin = next((index for index in reversed(range(len(lines))) if _FAILED.match(lines[index])), None)
     if begin is None:
         return reason
-    said = [_FAILED.sub("", line).strip() for line in lines[begin:]]
+    said = " ".join(_FAILED.sub("", line).strip() for line in lines[begin:])
     text = _("The module's packages could not be installed: %(why)s")
+    if known := _known(said):
+        return Reason(text % {"why": known.why}, known.advice, reason.evidence)
     advice = _("The log of the task “packages” has the whole story. The module's author can mend it.")
-    return Reason(text % {"why": _short(" ".join(said))}, advice, reason.evidence)
+    return Reason(text % {"why": _short(said.rstrip(".")) + "."}, advice, reason.evidence)
 
 
 def _why_storage(lines: list[str], reason: Reason) -> Reason:
+    known = _known(lines[-1])
     text = _("The module's storage folder could not be made: %(why)s")
-    return Reason(text % {"why": _short(lines[-1])}, _("Tell the operator of the datacenter."), reason.evidence)
+    advice = known.advice if known else _("Tell the operator of the datacenter.")
+    return Reason(text % {"why": known.why if known else _short(lines[-1])}, advice, reason.evidence)
 
 
 def _why_program(lines: list[str], reason: Reason) -> Reason:
+    if not 0 < int(reason.evidence.get("exit_code") or 0) < 128:
+        return reason  # it was ended; what it wrote before is not why
     errors = [found for line in lines if (found := _ERROR.search(line))]
     if not errors:
+        return _with_last_words(lines[-1], reason)
+    name, text, alone = errors[-1].groups()
+    said = _short(f"{(name or alone).rpartition('.')[2]}: {text or ''}".rstrip(": ."))
+    if known := _known(said):
+        return replace(reason, sentence=f"{reason.sentence.rstrip('.')}: {known.why}", advice=known.advice)
+    return replace(reason, sentence=f"{reason.sentence.rstrip('.')}: {said}.")
+
+
+def _with_last_words(line: str, reason: Reason) -> Reason:
+    if len(line) > LAST_WORDS or not line.isprintable():
         return reason
-    name, text = errors[-1].groups()
-    said = _short(f"{name.rpartition('.')[2]}: {text}".rstrip(": "))
-    return replace(reason, sentence=f"{reason.sentence.rstrip('.')}: {said}")
+    said = _("It said last: “%(line)s”.") % {"line": line.strip().rstrip(".")}
+    return replace(reason, sentence=f"{reason.sentence} {said}")
 
 
 def _short(text: str) -> str:
     return text if len(text) <= 400 else f"{text[:399]}…"
+
+
+# ── Causes that are not the module's own ─────────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class Cause:
+    pattern: re.Pattern[str]
+    text: str | Promise
+    help: str | Promise
+
+    @property
+    def why(self) -> str:
+        return str(self.text)
+
+    @property
+    def advice(self) -> str:
+        return str(self.help)
+
+
+CAUSES = (
+    Cause(
+        re.compile(r"No space left on device|os error 28\b|Disk quota exceeded"),
+        gettext_lazy("the disk of the machine is full."),
+        gettext_lazy("Tell the operator of the datacenter, and start it again once there is room."),
+    ),
+    Cause(
+        re.compile(r"^MemoryError|CUDA out of memory|OutOfMemoryError"),
+        gettext_lazy("it ran out of memory."),
+        gettext_lazy("Start it again with more memory."),
+    ),
+    Cause(
+        re.compile(r"address already in use", re.IGNORECASE),
+        gettext_lazy("another program of the machine took its port just before."),
+        gettext_lazy("Start it again: it gets another port."),
+    ),
+    Cause(
+        re.compile(r"dns error|error sending request|[Ff]ailed to fetch|Network is unreachable|name resolution"),
+        gettext_lazy("the machine cannot reach the place where packages are fetched from."),
+        gettext_lazy("Try again later. If it stays so, tell the operator of the datacenter."),
+    ),
+)
+
+
+def _known(said: str) -> Cause | None:
+    return next((cause for cause in CAUSES if cause.pattern.search(said)), None)
 
 
 BY_TASK: Mapping[str, Callable[[list[str], Reason], Reason]] = {"packages": _why_packages, "storage": _why_storage}

@@ -17,6 +17,10 @@ DOES = {
     "datasets": "Fetching the datasets",
 }
 SEE_THE_LOG = "Its log says more."
+NO_ROOM = re.compile(r"no space left on device|disk quota exceeded|disk of .* is full", re.IGNORECASE)
+DISK_FULL = "It could not be started, since the disk of the machine is full."
+MAKE_ROOM = "Tell the operator of the datacenter, and start it again once there is room."
+CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT})
 MORE_MEMORY = "Start it again with more memory."
 
 
@@ -71,6 +75,8 @@ def _of_the_allocation(description: str) -> Reason:
 def _driver_failure(name: str, event: Event, _memory_mb: int) -> Reason:
     text = _text(event)
     evidence = {"event": text}
+    if NO_ROOM.search(text):
+        return Reason(DISK_FULL, MAKE_ROOM, evidence)
     if image := re.search(r"[Ff]ailed to pull `([^`]+)`", text):
         return Reason(
             f"The image {image[1]} could not be fetched.",
@@ -94,6 +100,9 @@ def _terminated(name: str, event: Event, memory_mb: int) -> Reason:
     if number == signal.SIGKILL or code == 128 + signal.SIGKILL:
         had = f" (it had {memory_mb:,} MB)" if memory_mb else ""
         return Reason(f"{_task(name)} was killed, most likely because memory ran out{had}.", MORE_MEMORY, evidence)
+    number = number or (code - 128 if 128 < code < 128 + signal.NSIG else 0)  # as a shell tells it
+    if number in CRASHES:
+        return Reason(f"{_task(name)} crashed in compiled code ({signal.Signals(number).name}).", SEE_THE_LOG, evidence)
     if number:
         return Reason(f"{_task(name)} was ended by signal {_signal(number)}.", SEE_THE_LOG, evidence)
     if code == 0:
@@ -123,6 +132,8 @@ def _killed_for(name: str, event: Event, _memory_mb: int) -> Reason | None:
 
 def _set_up(name: str, event: Event, _memory_mb: int) -> Reason:
     text = _text(event)
+    if NO_ROOM.search(text):
+        return Reason(DISK_FULL, MAKE_ROOM, {"event": text})
     return Reason(
         f"{_task(name)} could not be set up{_colon(text)}", "Try again, or ask the operator.", {"event": text}
     )

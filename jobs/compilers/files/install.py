@@ -31,6 +31,10 @@ from typing import Any
 MARKER = ".complete"
 NOT_THE_MODULE = shutil.ignore_patterns(".git", "__pycache__", ".venv", "venv", "build", "*.egg-info", ".pytest_cache")
 # What uv says that tells people how far it is.
+# Neither what went before, nor the drawing of a place in a file, nor the end of a long proof.
+NO_CAUSE = re.compile(
+    r"Using Python|Resolved|Prepared|Installed|Buil(ding|t) |Downloading|(\d+ +)?\||And because|\[stdout\]"
+)
 MILESTONES = ("Resolved", "Prepared", "Installed", "Building", "Built", "Downloading")
 FIND_MODELS = """
 import json
@@ -212,12 +216,20 @@ def run(command: list[str], target: Path) -> None:
 
 
 def useful(said: list[str]) -> str:
-    """What went wrong, without uv's drawing: what the builder wrote last, else uv's own words."""
-    lines = [line.strip(" \n×├─▶╰│") for line in said if not line.startswith(("Using Python", "Resolved", "hint:"))]
-    lines = [line for line in lines if line and not line.startswith("hint:")]
-    if "[stderr]" in lines:
-        lines = lines[:1] + lines[lines.index("[stderr]") + 1 :][-3:]
-    return " ".join(re.sub(r" @ file://[^`]*|^(error|cause): ", "", line) for line in lines[:8])
+    """What went wrong, in one line: uv's chain of causes and what the builder wrote last; no drawings, no hints."""
+    lines = [line.strip(" \n×├─▶╰│") for line in said]
+    end = next((place for place, line in enumerate(lines) if line.startswith("hint:")), len(lines))
+    lines = [line for line in lines[:end] if line and not NO_CAUSE.match(line)]
+    if "[stderr]" in lines:  # of the builder; the line before it only says how the builder was called
+        lines = [lines[0], lines[-1]]
+    return ": ".join(plain(line) for line in lines[:6])
+
+
+def plain(line: str) -> str:
+    """Without the folders of this node, which mean nothing to people, and without what uv concludes."""
+    line = re.sub(r"^(error|cause): ", "", line).partition(", we can conclude")[0]
+    line = re.sub(r" @ file://[^`]*", "", line)
+    return re.sub(r"(/[^/\s`]+)+/(?=[^/\s`]+`)", "", line).rstrip(".:")
 
 
 def uv_env(target: Path) -> dict[str, str]:

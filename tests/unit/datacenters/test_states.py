@@ -147,7 +147,7 @@ DRIVER = "Failed to pull `nope/none:9`: Error response from daemon"
         ([ended(3)], "The program ended with exit code 3."),
         ([ended(0, oom=True)], "The program was ended because it needed more than its 1,000 MB of memory."),
         ([ended(137, 9)], "The program was killed, most likely because memory ran out (it had 1,000 MB)."),
-        ([ended(139, 11)], "The program was ended by signal 11 (SIGSEGV)."),
+        ([ended(139, 11)], "The program crashed in compiled code (SIGSEGV)."),
         ([ended(0)], "The program ended, although a service should go on (exit code 0)."),
         ([event("Driver Failure", DRIVER)], "The image nope/none:9 could not be fetched."),
         (

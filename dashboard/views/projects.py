@@ -117,7 +117,7 @@ def _audit_of(project: Project) -> Any:
 @require_http_methods(["GET", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
     services.must_be_allowed_to_create(person(request))
-    form = ProjectForm(request.POST or None)
+    form = ProjectForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
             project = services.create_project(person(request), **form.cleaned_data)
@@ -136,7 +136,8 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     project = _load(request, slug)
     if not (services.may_manage(project, person(request)) or _administers(request)):
         raise PermissionDenied(_("Only the managers of this project may do that."))
-    return _edit_page(request, project, RenameForm(request.POST or None, initial={"name": project.name}))
+    data = request.POST if request.method == "POST" else None
+    return _edit_page(request, project, RenameForm(data, initial={"name": project.name}))
 
 
 def _edit_page(

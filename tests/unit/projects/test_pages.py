@@ -179,6 +179,21 @@ def test_a_viewer_sees_buttons_that_cannot_be_pressed_and_why(browse, bobs, name
     assert bool(disabled) is not may
 
 
+@pytest.mark.parametrize(("name", "may"), [("bob", True), ("vera", False)])
+def test_endpoints_are_opened_by_those_who_work_there(browse, bobs, name, may):
+    endpoint = {"label": "api", "host": "127.0.0.1", "port": 9, "healthy": True}
+    Deployment.objects.update(status=Status.RUNNING, endpoints=[endpoint])
+    page = text(browse(name).get(reverse("deployment", args=[bobs.pk])))
+    assert (reverse("open-endpoint", args=[bobs.pk, "api"]) in page) is may
+
+
+@pytest.mark.parametrize("page", ["/projects/new", "/projects/engine/edit"])
+def test_an_empty_form_is_told_what_it_lacks(browse, page):
+    answer = browse("ada").post(page, {})
+    assert answer.status_code == 422
+    assert "name" in answer.context["form"].errors
+
+
 def test_a_viewer_is_offered_no_undo(browse, bobs, bob):
     services.delete(bobs, bob)
     undo = reverse("deployment-restore", args=[bobs.pk])

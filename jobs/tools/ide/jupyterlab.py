@@ -12,10 +12,12 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 from urllib.parse import urldefrag, urlsplit
 
 CLONE_SECONDS = 600
 NO_CLONE = "The repository was not cloned.txt"
+NEWS = "@jupyterlab/apputils-extension:announcements"  # asks people, and Jupyter's own server
 PROMPT = "PS1='\\w\\$ '\n"  # the account that it runs as has no name
 GIT = ("git", "-c", "protocol.allow=never", "-c", "protocol.https.allow=always", "-c", "core.hooksPath=/dev/null")
 
@@ -24,12 +26,11 @@ def main() -> None:
     home = Path.home()
     storage = linked(home / "storage", os.environ["SERAI_STORAGE_DIR"])
     python = own_environment(home / ".venv")
-    write_kernel(home / ".local" / "share" / "jupyter" / "kernels" / "python3", python)
+    write(home / ".local" / "share" / "jupyter" / "kernels" / "python3" / "kernel.json", kernel(python))
     (home / ".bashrc").write_text(PROMPT)
     opened = cloned(os.environ.get("OPTION_REPOSITORY", ""), storage, home)
-    settings = home / ".jupyter" / "jupyter_server_config.json"
-    settings.parent.mkdir(exist_ok=True)
-    settings.write_text(json.dumps(configuration(home, storage, opened)))
+    write(home / ".jupyter" / "jupyter_server_config.json", configuration(home, storage, opened))
+    write(home / ".jupyter" / "labconfig" / "page_config.json", {"disabledExtensions": {NEWS: True}})
     os.chdir(home)
     os.environ.update(surroundings(home, python))
     print("starting JupyterLab", flush=True)
@@ -43,7 +44,7 @@ def linked(link: Path, target: str) -> Path:
 
 
 def own_environment(folder: Path) -> Path:
-    """Made anew at each start: it lies in a home that is, and must never be somebody else's."""
+    """Made anew at each start, in a home that nobody else can write to."""
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = folder / "bin" / "python"
@@ -55,18 +56,21 @@ def own_environment(folder: Path) -> Path:
     return python
 
 
-def write_kernel(folder: Path, python: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    kernel = {
+def write(file: Path, content: dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content))
+
+
+def kernel(python: Path) -> dict[str, Any]:
+    return {
         "argv": [str(python), "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         "display_name": "Python 3",
         "language": "python",
         "metadata": {"debugger": True},
     }
-    (folder / "kernel.json").write_text(json.dumps(kernel))
 
 
-def configuration(home: Path, storage: Path, opened: Path) -> dict[str, dict[str, object]]:
+def configuration(home: Path, storage: Path, opened: Path) -> dict[str, Any]:
     """Its token comes by the environment. It answers to this address alone, which only the gateway calls it by."""
     shell = shutil.which("bash") or "/bin/sh"
     return {
@@ -83,11 +87,7 @@ def configuration(home: Path, storage: Path, opened: Path) -> dict[str, dict[str
         },
         "ContentsManager": {"preferred_dir": str(storage)},
         "FileContentsManager": {"delete_to_trash": False},  # there is no trash on the storage
-        "LabApp": {
-            "news_url": None,
-            "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
-            "extension_manager": "readonly",
-        },
+        "LabApp": {"extension_manager": "readonly"},
     }
 
 

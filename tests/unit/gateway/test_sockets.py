@@ -1,6 +1,7 @@
 """WebSocket through the gateway, to a real server."""
 
 import asyncio
+import base64
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,7 +14,8 @@ from websockets.typing import Subprotocol
 
 from dashboard.gateway import app as gateway_app
 from dashboard.gateway.app import Gateway
-from jobs.models import Deployment, Status
+from dashboard.models import EndpointPass
+from jobs.models import Deployment, Status, TrackingAccount
 
 from . import Pairs, pages, scope_of
 
@@ -21,7 +23,8 @@ from . import Pairs, pages, scope_of
 def converse(socket: ServerConnection) -> None:
     """Tells what it was asked, then echoes; closes as told."""
     request = socket.request
-    socket.send(f"{request.path} {request.headers.get('Cookie')} {request.headers.get('Authorization')}")
+    told = [request.headers.get(name) for name in ("Cookie", "Authorization", "Host", "Origin")]
+    socket.send(f"{request.path} " + " ".join(map(str, told)))
     try:
         for message in socket:
             if message == "close":
@@ -114,7 +117,7 @@ def here(ada, host, cookie) -> Pairs:
 def test_texts_and_bytes_pass_both_ways(host, here) -> None:
     heard = talk(host, here, [say("hello"), say(content=b"\x00\xff"), say("x" * 2_000_000), leave()])
     assert heard[0]["type"] == "websocket.accept"
-    assert heard[1]["text"] == "/chat?x=%2F None None"
+    assert heard[1]["text"] == f"/chat?x=%2F None None {host} http://{host}"
     assert [message.get("text") or message.get("bytes") for message in heard[2:]] == [
         "hello",
         b"\x00\xff",
@@ -125,6 +128,20 @@ def test_texts_and_bytes_pass_both_ways(host, here) -> None:
 def test_the_endpoint_picks_the_subprotocol(host, here) -> None:
     heard = talk(host, here, [leave()], subprotocols=("v9", "v2.kernel"))
     assert heard[0] == {"type": "websocket.accept", "subprotocol": "v2.kernel"}
+
+
+def test_an_endpoint_with_a_login_of_its_own_gets_it_and_is_called_by_its_own_address(
+    client, settings, ada, deployment, socket_port
+) -> None:
+    settings.MLFLOW_URL = f"http://127.0.0.1:{socket_port}"
+    client.force_login(ada)
+    code = EndpointPass.code(ada, client.session.session_key, deployment, "mlflow")
+    cookie = "serai_app=" + EndpointPass.redeem(code, deployment.pk, "mlflow")
+    host = f"mlflow-{deployment.pk}.apps.localhost:8000"
+    heard = talk(host, [("cookie", cookie), ("origin", f"http://{host}"), ("authorization", "token mine")], [leave()])
+    account = TrackingAccount.objects.get(project=ada.personal_project)
+    login = base64.b64encode(f"{account.username}:{account.password}".encode()).decode()
+    assert heard[1]["text"] == f"/chat?x=%2F None Basic {login} 127.0.0.1:{socket_port} None"
 
 
 @pytest.mark.parametrize(("code", "told"), [(4001, 4001), (1000, 1000), (1005, 1000), (1006, 1011)])
@@ -145,10 +162,10 @@ def test_the_client_hears_why_the_endpoint_closed(host, here) -> None:
 def test_our_cookie_and_token_are_not_passed_on(deployment, ada, host, here, bearer) -> None:
     (name, ours), *rest = here
     heard = talk(host, [(name, ours + "; theirs=1"), *rest], [leave()])
-    assert heard[1]["text"] == "/chat?x=%2F theirs=1 None"
+    assert heard[1]["text"].split()[:3] == ["/chat?x=%2F", "theirs=1", "None"]
     by_token = list(bearer(ada, "call").items())
     heard = talk("127.0.0.1:8000", by_token, [leave()], path=f"/d/{deployment.pk}/api/chat")
-    assert heard[1]["text"] == "/chat None None"
+    assert heard[1]["text"].split()[:3] == ["/chat", "None", "None"]
 
 
 @pytest.mark.parametrize("origin", [None, "null", "http://evil.example", "http://127.0.0.1:8000", "https://HOST"])

@@ -17,7 +17,7 @@ from kombu.utils.json import dumps, loads
 QUEUE = "celery"  # Celery's one queue, exchange and routing key, where nothing else is set up
 
 
-class Channel(filesystem.Channel):
+class Channel(filesystem.Channel):  # type: ignore[misc]
     @property
     def _folder(self) -> Path:
         folder = Path(self.data_folder_in)
@@ -25,15 +25,15 @@ class Channel(filesystem.Channel):
         return folder
 
     def get_table(self, exchange: str) -> Any:
-        found = super().get_table(exchange)  # type: ignore[no-untyped-call]
+        found = super().get_table(exchange)
         return found or ([filesystem.exchange_queue_t(QUEUE, "", QUEUE)] if exchange == QUEUE else [])
 
-    def _put(self, queue: Any, payload: Any, **_options: Any) -> None:  # type: ignore[override]
+    def _put(self, queue: Any, payload: Any, **_options: Any) -> None:
         """Whole or not at all: readers see only what has its final name."""
         message = self._folder / f"{time_ns()}_{uuid4()}.{queue}.msg"
         draft = message.with_name(f".{message.name}")
         try:
-            draft.write_text(dumps(payload))  # type: ignore[no-untyped-call]
+            draft.write_text(dumps(payload))
             draft.replace(message)
         except OSError:
             draft.unlink(missing_ok=True)
@@ -55,11 +55,11 @@ class Channel(filesystem.Channel):
         content = mine.read_bytes()
         mine.unlink()
         try:
-            message = loads(content.decode())  # type: ignore[no-untyped-call]
+            message = loads(content.decode())
         except ValueError:
             return None
         return message if isinstance(message, dict) and "properties" in message else None
 
 
-class Transport(filesystem.Transport):
+class Transport(filesystem.Transport):  # type: ignore[misc]
     Channel = Channel

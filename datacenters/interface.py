@@ -20,6 +20,10 @@ class Unreachable(DatacenterError):
     """It did not answer, or what it answered made no sense. Trying again later may help."""
 
 
+class TokenRefused(Unreachable):
+    """It answers, but not to Serai's token: nothing can be asked or told until somebody changes that."""
+
+
 class JobRejected(DatacenterError):
     """It will never take this job as it is."""
 

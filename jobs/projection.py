@@ -17,11 +17,12 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from datacenters.interface import JobState, JobStatus, Stage
+from datacenters.interface import DatacenterError, JobState, JobStatus, Stage
 from datacenters.models import Cluster
 
 from . import doorbell, services
 from .models import FINAL, Deployment, DeploymentKind, DeploymentQuerySet, Status
+from .silences import silence
 
 TRIES = 5
 # What others may change while we think.
@@ -94,12 +95,14 @@ def gone(deployment_id: UUID) -> bool:
     return _write(deployment, fields | {"advice": _("Start it again. Its log is kept as far as Serai had read it.")})
 
 
-def out_of_reach(cluster: Cluster, since: datetime) -> int:
+def out_of_reach(cluster: Cluster, since: datetime, error: DatacenterError | None = None) -> int:
     """Nobody knows what runs there; what is about to stop stays so, and is told as soon as it can be."""
     seen = Deployment.objects.filter(
         datacenter__cluster=cluster, status__in=(Status.PENDING, Status.STARTING, Status.RUNNING)
     )
-    return sum(_write(deployment, _unseen(deployment, since)) for deployment in seen.select_related("datacenter"))
+    return sum(
+        _write(deployment, _unseen(deployment, since, error)) for deployment in seen.select_related("datacenter")
+    )
 
 
 # ── What is news ─────────────────────────────────────────────────────────────────────────────────
@@ -220,14 +223,15 @@ def _ended(deployment: Deployment, status: Status, reason: str) -> dict[str, Any
     }
 
 
-def _unseen(deployment: Deployment, since: datetime) -> dict[str, Any]:
+def _unseen(deployment: Deployment, since: datetime, error: DatacenterError | None) -> dict[str, Any]:
+    words = silence(error)
     values = {"datacenter": deployment.datacenter, "since": f"{localtime(since):%H:%M}"}
     return {
         "status": Status.UNKNOWN,
         "status_since": since,
-        "reason": _("%(datacenter)s does not answer since %(since)s.") % values,
-        "advice": _("What ran there goes on running, as far as anybody knows. It is shown again once it answers."),
-        "evidence": {"since": since.isoformat()},
+        "reason": str(words.unseen) % values,
+        "advice": str(words.goes_on),
+        "evidence": {"since": since.isoformat(), **({"error": str(error)} if error else {})},
     }
 
 

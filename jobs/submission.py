@@ -21,6 +21,7 @@ from datacenters.services import adapter_for
 from . import doorbell, news, projection, services, tracking
 from .compilers import CannotCompile, compile_deployment
 from .models import Deployment, DeploymentQuerySet, Status
+from .silences import silence
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ def _sent(claimed: Claim, index: int) -> None:
 def _put_back(claimed: Claim, error: Unreachable) -> None:
     deployment = claimed.deployment
     again = timezone.now() + timedelta(seconds=RETRY_SECONDS[min(deployment.attempts, len(RETRY_SECONDS)) - 1])
-    reason = _("%(datacenter)s does not answer, so this has not been sent yet. It is tried again by itself.")
+    words = silence(error)
     with transaction.atomic():
         returned = claimed.row.change(
             status=Status.QUEUED,
@@ -130,8 +131,8 @@ def _put_back(claimed: Claim, error: Unreachable) -> None:
             claim_token=None,
             claimed_until=None,
             not_before=again,
-            reason=reason % {"datacenter": deployment.datacenter},
-            advice=_("Wait, or stop it and choose another datacenter."),
+            reason=str(words.not_sent) % {"datacenter": deployment.datacenter},
+            advice=str(words.wait),
             evidence={"error": str(error), "attempts": deployment.attempts},
         )
         if returned and deployment.attempts == 1:
@@ -170,7 +171,7 @@ def withdraw(deployment_id: UUID) -> None:
     except JobNotFound:
         projection.gone(deployment.pk)
     except DatacenterError as error:
-        reason = _("%(datacenter)s does not answer; it is told to stop this as soon as it does.")
+        reason = str(silence(error).not_stopped)
         Deployment.objects.filter(pk=deployment_id, status=Status.STOPPING).change(
             reason=reason % {"datacenter": deployment.datacenter}, evidence={"error": str(error)}
         )

@@ -15,7 +15,7 @@ from nomad.api.exceptions import BaseNomadException, TimeoutNomadException
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from datacenters.interface import DatacenterError, JobNotFound, JobRejected, Unreachable
+from datacenters.interface import DatacenterError, JobNotFound, JobRejected, TokenRefused, Unreachable
 
 CONNECT_SECONDS = 3.05
 # A server that has just come back refuses good tokens for some 0.4 s.
@@ -118,7 +118,7 @@ class Connection:
         # The body of a conflict holds the variable's values.
         said = "" if response.status_code == 409 else _said(response.text)
         if response.status_code == 403:
-            return Unreachable(f"{self._name} refuses Serai's token ({said}). Its administrator must check the token.")
+            return TokenRefused(f"{self._name} refuses Serai's token ({said}). Its administrator must check the token.")
         if response.status_code == 404 and not CLUSTER_FAULT.search(said):
             return JobNotFound(f"{self._name} does not know this: {said or 'not found'}.")
         if refusal and response.status_code in (400, 413, 500) and not CLUSTER_FAULT.search(said):

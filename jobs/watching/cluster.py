@@ -120,7 +120,7 @@ class ClusterWatch:
         began, since = self._silent_since
         if time.monotonic() - began > OUT_OF_REACH_SECONDS:
             note_unreachable(self.cluster, error)
-            projection.out_of_reach(self.cluster, since)
+            projection.out_of_reach(self.cluster, since, error)
         wait = BACK_OFF_SECONDS[min(self._failures, len(BACK_OFF_SECONDS) - 1)]
         self._failures += 1
         self.loops[0].ending.wait(wait)

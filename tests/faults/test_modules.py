@@ -105,11 +105,13 @@ def test_a_program_that_breaks_says_why(world, client, ada, serve, reason, advic
         ),
         (
             PYPROJECT + 'dependencies = ["tiny>=2"]\n',
-            "No solution found when resolving dependencies: Because only tiny==1.0 is available and tiny==1.0 has an incompatible dependency on itself.",
+            "No solution found when resolving dependencies: Because only tiny==1.0 is available and tiny==1.0 has an "
+            "incompatible dependency on itself.",
         ),
         (
             "[project\nname=",
-            "Failed to parse metadata from built wheel: Invalid `pyproject.toml`: TOML parse error at line 1, column 9: unclosed table, expected `]`.",
+            "Failed to parse metadata from built wheel: Invalid `pyproject.toml`: TOML parse error at line 1, column "
+            "9: unclosed table, expected `]`.",
         ),
         (
             PYPROJECT.replace('"backend"', '"missing_backend"'),
@@ -118,7 +120,8 @@ def test_a_program_that_breaks_says_why(world, client, ada, serve, reason, advic
         (PYPROJECT.replace('"tiny"', '"ti ny!"'), 'Not a valid package or extra name: "ti ny!".'),
         (
             "",
-            "does not appear to be a Python project, as neither `pyproject.toml` nor `setup.py` are present in the directory.",
+            "does not appear to be a Python project, as neither `pyproject.toml` nor `setup.py` are present in the "
+            "directory.",
         ),
     ],
 )

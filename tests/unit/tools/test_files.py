@@ -117,3 +117,12 @@ def test_every_tool_of_ours_is_without_fault():
     shelf = load(settings.BASE_DIR / "jobs" / "tools")
     assert shelf.faults == {}
     assert "ide" in shelf.tools
+
+
+def test_the_example_of_the_guide_is_a_tool(tmp_path):
+    guide = (settings.BASE_DIR / "docs" / "how-to" / "add-a-tool.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "serve.py").write_text("")
+    (tmp_path / "pages.yml").write_text(example)
+    assert read(tmp_path / "pages.yml").title == "Page server"

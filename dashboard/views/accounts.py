@@ -28,7 +28,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 @require_http_methods(["GET", "POST"])
 def welcome(request: HttpRequest) -> HttpResponse:
     """The link's code is in the fragment, which no server sees: a script of the page posts it here."""
-    form = WelcomeForm(request.POST or None)
+    form = WelcomeForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and not allow(f"welcome:{address(request)}", TRIES_PER_ADDRESS, WINDOW_SECONDS):
         return too_many(request, WINDOW_SECONDS)
     if form.is_valid():
@@ -50,7 +50,7 @@ def signin(request: HttpRequest) -> HttpResponse:
         return redirect(next_page(request))
     if request.method == "POST" and not _may_try(request):
         return too_many(request, WINDOW_SECONDS)
-    form = SigninForm(request, request.POST or None)
+    form = SigninForm(request, request.POST if request.method == "POST" else None)
     if form.is_valid():
         return _let_in(request, form.get_user(), by="password")
     if request.method == "POST":

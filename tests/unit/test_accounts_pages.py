@@ -278,3 +278,10 @@ def test_the_limit_counts_again_after_its_time(ada, client):
         client.post("/signin", {"username": "ada", "password": "guess"})
     cache.clear()  # as its expiry would
     assert client.post("/signin", {"username": "ada", "password": "difference-engine"}).status_code == 302
+
+
+@pytest.mark.parametrize("page", ["signin", "welcome"])
+def test_an_empty_form_is_refused_with_a_word_at_its_fields(client, db, page):
+    answer = client.post(reverse(page))
+    assert answer.status_code == 422
+    assert answer.context["form"].errors

@@ -282,6 +282,6 @@ def test_the_limit_counts_again_after_its_time(ada, client):
 
 @pytest.mark.parametrize("page", ["signin", "welcome"])
 def test_an_empty_form_is_refused_with_a_word_at_its_fields(client, db, page):
-    answer = client.post(reverse(page))
+    answer = client.post(f"/{page}")
     assert answer.status_code == 422
     assert answer.context["form"].errors

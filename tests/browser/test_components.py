@@ -81,6 +81,8 @@ def test_the_copy_button_copies(visit, ada):
     browser.page.locator("[data-copy=secret]").click()
     expect(browser.page.locator("[data-copy=secret]")).to_contain_text("Copied")
     assert browser.page.evaluate("navigator.clipboard.readText()") == "serai_abc"
+    browser.page.locator(".snippets .copy-button").first.click()
+    assert browser.page.evaluate("navigator.clipboard.readText()").startswith("curl -X POST")
 
 
 def test_a_chosen_theme_stays_without_a_flash(visit, ada):

@@ -2,6 +2,7 @@
 (() => {
   function preview(field) {
     const group = field.closest(".form-group");
+    field.form.querySelectorAll(".use-samples .use-preview").forEach((example) => example.remove());
     group.querySelector(".use-preview")?.remove();
     const file = field.files[0];
     field.setCustomValidity(file && file.size > field.dataset.limitMb * 1e6 ? field.dataset.tooLarge : "");

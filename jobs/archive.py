@@ -40,9 +40,14 @@ def folder(deployment_id: UUID) -> Path:
     return Path(settings.SERAI_DATA) / "logs" / str(deployment_id)
 
 
+def is_named(task: str, stream: str) -> bool:
+    """Whether a log can have this name; names come from URLs, and go into files' names and headers."""
+    return stream in STREAMS and _TASK.fullmatch(task) is not None
+
+
 def path(deployment: Deployment, task: str, stream: str) -> Path:
-    """Where this stream's newest piece is, or would be; the names come from a URL."""
-    if stream not in STREAMS or not _TASK.fullmatch(task):
+    """Where this stream's newest piece is, or would be."""
+    if not is_named(task, stream):
         raise ValueError(f"There is no log {task!r} {stream!r}.")
     return folder(deployment.pk) / f"{task}.{stream}"
 

@@ -6,6 +6,7 @@ when it is empty is refused; what is only taken now waits.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import PurePath
 from typing import Protocol
 
@@ -86,7 +87,7 @@ class Dimension:
 
 def number(amount: float) -> str:
     if abs(amount) >= 1e15:
-        return f"{amount:.3g}"
+        return f"{Decimal(amount):.3g}"  # some have more digits than a float
     return f"{amount:,.0f}" if amount == int(amount) else f"{amount:,.1f}"
 
 

@@ -14,6 +14,7 @@ from ninja.errors import ValidationError
 from pydantic import Field
 
 DEFAULT_LIMIT, LARGEST_LIMIT = 50, 1000
+FURTHEST = 10**12  # no list is as long, and databases count a little further
 
 Limit = Annotated[int, Field(ge=1, le=LARGEST_LIMIT, description="How many at most.")]
 Cursor = Annotated[str | None, Field(description="From “next” of the page before.")]
@@ -57,7 +58,7 @@ def opened(cursor: str) -> Any:
     """What a cursor holds; raises ValidationError for one that is not ours."""
     try:
         return json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         raise _not_ours() from None
 
 
@@ -82,6 +83,6 @@ def _not_ours() -> ValidationError:
 def opened_offset(cursor: str | None) -> int:
     """Where a ranked list goes on; those have no key to go by."""
     place = opened(cursor) if cursor else 0
-    if isinstance(place, int) and place >= 0:
+    if isinstance(place, int) and 0 <= place < FURTHEST:
         return place
     raise _not_ours()

@@ -190,7 +190,7 @@ def _status_context(request: HttpRequest, deployment: Deployment) -> dict[str, A
         {
             "label": endpoint["label"],
             "healthy": bool(endpoint.get("healthy")) and deployment.status == Status.RUNNING,
-            "url": addresses.endpoint_url(deployment, endpoint["label"]),
+            "door": addresses.door(deployment, endpoint["label"]),
             "bearer_url": addresses.bearer_url(deployment, endpoint["label"]),
         }
         for endpoint in deployment.endpoints
@@ -200,6 +200,7 @@ def _status_context(request: HttpRequest, deployment: Deployment) -> dict[str, A
         "why_not": services.why_not_change(deployment, person(request)),
         "stages": stages_of(deployment),
         "endpoints": endpoints,
+        "run_url": addresses.known_run_url(deployment),
     }
 
 
@@ -254,10 +255,10 @@ def _logs(deployment: Deployment) -> list[LogEntry]:
 
 
 def _task_and_stream(request: HttpRequest) -> tuple[str, str]:
-    stream = request.GET.get("stream", archive.STREAMS[0])
-    if stream not in archive.STREAMS:
+    task, stream = request.GET.get("task", "main"), request.GET.get("stream", archive.STREAMS[0])
+    if not archive.is_named(task, stream):
         raise Http404
-    return request.GET.get("task", "main"), stream
+    return task, stream
 
 
 @login_required

@@ -1,5 +1,6 @@
 """A small limit on how often something may be tried; counted in the cache of each process."""
 
+from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -17,7 +18,9 @@ def allow(key: str, limit: int, seconds: int) -> bool:
 
 
 def address(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR", ""))
+    """Who asks. Behind a proxy, which https:// takes, it is the last address that the proxy added."""
+    forwarded = str(request.META.get("HTTP_X_FORWARDED_FOR", "")) if settings.HTTPS else ""
+    return forwarded.rpartition(",")[2].strip() or str(request.META.get("REMOTE_ADDR", ""))
 
 
 def too_many(request: HttpRequest, seconds: int) -> HttpResponse:

@@ -77,6 +77,25 @@ def test_guessing_codes_is_slowed_down(client, ada):
     assert not is_signed_in(client)
 
 
+def test_who_guesses_behind_a_proxy_stops_nobody_else(client, ada, settings):
+    settings.HTTPS = True
+    elsewhere = {
+        "HTTP_X_FORWARDED_FOR": "10.1.1.1, 203.0.113.9"
+    }  # the proxy adds the last one, the guesser may add others
+    for number in range(31):
+        client.post("/welcome", {"code": "0" * 20}, HTTP_X_FORWARDED_FOR=f"10.1.1.{number}, 203.0.113.9")
+    assert client.post("/welcome", {"code": SigninCode.issue(ada)}, **elsewhere).status_code == 429
+    assert (
+        client.post("/welcome", {"code": SigninCode.issue(ada)}, HTTP_X_FORWARDED_FOR="203.0.113.8").status_code == 302
+    )
+
+
+def test_without_a_proxy_nobody_gives_themselves_another_address(client, ada):
+    for number in range(31):
+        client.post("/welcome", {"code": "0" * 20}, HTTP_X_FORWARDED_FOR=f"203.0.113.{number}")
+    assert client.post("/welcome", {"code": SigninCode.issue(ada)}).status_code == 429
+
+
 # ── Name and password ───────────────────────────────────────────────────────────────────────────
 
 

@@ -166,12 +166,11 @@ def _blocks(value: Any, title: str = "") -> Iterator[Block]:
 
 def _mapping_blocks(value: Mapping[str, Any], title: str) -> Iterator[Block]:
     bars, used = _bars(value)
-    if bars:
-        yield Block(title, bars=bars)
     rest = {str(key): item for key, item in value.items() if key not in used}
     facts = [(key, _text(item)) for key, item in rest.items() if _is_scalar(item)]
-    if facts:
-        yield Block(title, facts=facts)
+    # First what was found, then how sure that is.
+    if facts or bars:
+        yield Block(title, facts=facts, bars=bars)
     for key, item in rest.items():
         if not _is_scalar(item) and item and (isinstance(item, list) or not title):
             yield from _blocks(item, key)

@@ -37,9 +37,9 @@ def test_class_scores_are_bars_in_each_shape(value: Any) -> None:
 
 
 def test_what_stands_beside_the_scores_is_shown_too() -> None:
-    bars, facts = shown({"label": "b", "labels": ["a", "b"], "probabilities": [0.2, 0.8]})
-    assert len(bars.bars) == 2
-    assert facts.facts == [("label", "b")]
+    [block] = shown({"label": "b", "labels": ["a", "b"], "probabilities": [0.2, 0.8]})
+    assert len(block.bars) == 2
+    assert block.facts == [("label", "b")]
 
 
 def test_rows_are_a_table_and_a_series_of_them_a_chart_with_its_band() -> None:

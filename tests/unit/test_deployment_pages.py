@@ -196,3 +196,23 @@ def test_mlflow_down_is_a_sentence_on_the_page_of_a_training(deployment, adas, s
 
     assert answer["series"] == []
     assert "MLflow" in answer["problem"]
+
+
+def test_a_remembered_run_opens_in_mlflow_without_javascript_too(deployment, adas, ada):
+    page = reverse("deployment", args=[deployment.pk])
+    assert "Open in MLflow" not in adas.get(page).content.decode()
+    TrackingAccount.objects.create(
+        project=ada.personal_project, username="project-ada", password="x", experiment_id="7"
+    )
+    Deployment.objects.update(run_id="0123abcd")
+    door = reverse("open-endpoint", args=[deployment.pk, "mlflow"])
+    assert f"{door}?next=%2F%23%2Fexperiments%2F7%2Fruns%2F0123abcd" in adas.get(page).content.decode()
+
+
+def test_an_endpoint_opens_at_the_page_that_it_has_for_people(deployment, adas):
+    place = {"label": "api", "host": "127.0.0.1", "port": 9, "healthy": True}
+    Deployment.objects.update(status=Status.RUNNING, endpoints=[place])
+    page, door = reverse("deployment", args=[deployment.pk]), reverse("open-endpoint", args=[deployment.pk, "api"])
+    assert f'href="{door}"' in adas.get(page).content.decode()
+    Deployment.objects.update(api_document={"swagger": "2.0"})
+    assert f'href="{door}?next=/api"' in adas.get(page).content.decode()

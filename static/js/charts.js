@@ -4,6 +4,7 @@
   const USAGE_PERIOD_MS = 10_000;
   const METRICS_PERIOD_MS = 2_000;
   const HEIGHT = 150;
+  const WHOLE_STEPS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000].flatMap((unit) => [unit, 2 * unit, 5 * unit]);
 
   /** The theme's colours as a canvas understands them, which knows neither variables nor light-dark(). */
   function ink(place) {
@@ -26,14 +27,15 @@
     const caption = document.createElement("figcaption");
     figure.append(caption);
     place.append(figure);
-    const { text, grid, line } = ink(place);
-    const axis = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
+    let colours = ink(place);
+    const rule = { stroke: () => colours.grid, width: 1 };
+    const axis = { stroke: () => colours.text, grid: rule, ticks: rule };
     const options = {
       width: figure.clientWidth || 320,
       height: HEIGHT,
       legend: { show: false },
-      series: [{}, { label: title, stroke: line, width: 2, points: { show: data[0].length < 30 } }],
-      axes: [times ? { ...axis, values: clock } : axis, { ...axis, size: 56 }],
+      series: [{}, { label: title, stroke: () => colours.line, width: 2, points: { show: data[0].length < 30 } }],
+      axes: [{ ...axis, ...(times ? { values: clock } : { incrs: WHOLE_STEPS }) }, { ...axis, size: 56 }],
       scales: {
         x: { time: times },
         ...(fromZero && { y: { range: (_plot, _low, high) => [0, (high || 1) * 1.15] } }),
@@ -46,6 +48,10 @@
     };
     label(data[1]);
     new ResizeObserver(() => plot.setSize({ width: figure.clientWidth, height: HEIGHT })).observe(figure);
+    document.addEventListener("serai:theme", () => {
+      colours = ink(place);
+      plot.redraw();
+    });
     return {
       update(next) {
         plot.setData(next);

@@ -3,11 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
+from django.core.cache import cache
+from django.utils.translation import gettext as _
+
 from dashboard import addresses
 from jobs import tracking
 from jobs.models import Deployment
-from jobs.tracking import Run, TrackingRefused, TrackingUnavailable
+from jobs.tracking import Run, TrackingRefused, TrackingUnavailable, server
 
+STATUS_FRESH_SECONDS = 3
 LARGEST_NUMBER = 12  # of charts; the rest is in MLflow
 
 
@@ -17,8 +22,24 @@ def metrics_of(deployment: Deployment) -> dict[str, Any]:
         runs = tracking.runs_of(deployment)
         series = list(_series(deployment, runs[0])) if runs else []
     except (TrackingUnavailable, TrackingRefused) as obstacle:
-        return {"problem": str(obstacle), "runs": [], "series": []}
+        return {"problem": mlflow_words() or str(obstacle), "runs": [], "series": []}
     return {"problem": "", "runs": [_shown(deployment, run) for run in runs], "series": series}
+
+
+def mlflow_words() -> str:
+    """Why no run can be seen now, and that none is lost; empty while MLflow answers, or where there is none."""
+    if not settings.MLFLOW_URL:
+        return ""
+    now = cache.get_or_set("mlflow-status", server.status, STATUS_FRESH_SECONDS)
+    words = {
+        "installing": _("MLflow is being installed in the background (%(detail)s)."),
+        "starting": _("MLflow is starting."),
+        "down": _("MLflow does not answer at the moment."),
+    }
+    if now.state not in words:
+        return ""
+    sentence = words[now.state] % {"detail": now.detail or _("this takes about a minute")}
+    return f"{sentence} {_('Trainings run all the same; what they log is sent once it answers.')}"
 
 
 def outcome_of(deployment: Deployment) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard import looks
+from dashboard import looks, training
 from jobs.models import Deployment
 
 register = template.Library()
@@ -180,3 +180,10 @@ def alert(content: str, tone: str = "info", title: str = "", icon: str = "") -> 
     """``{% alert "warning" title=… %}…{% endalert %}``; ``tone`` is info, success, warning or danger."""
     parts = {"content": content, "tone": tone, "title": title, "icon": icon or looks.ALERT_LOOKS[tone].icon}
     return render_to_string("components/alert.html", parts)
+
+
+@register.inclusion_tag("components/mlflow_notice.html")
+def mlflow_notice() -> dict[str, Any]:
+    """A line while MLflow is on its way or away; nothing while it answers, or where there is none."""
+    words = training.mlflow_words()
+    return {"words": words}

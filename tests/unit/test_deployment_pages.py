@@ -216,3 +216,15 @@ def test_an_endpoint_opens_at_the_page_that_it_has_for_people(deployment, adas):
     assert f'href="{door}"' in adas.get(page).content.decode()
     Deployment.objects.update(api_document={"swagger": "2.0"})
     assert f'href="{door}?next=/api"' in adas.get(page).content.decode()
+
+
+def test_a_training_is_started_while_mlflow_installs_itself(site, digits, adas, settings, tmp_path):  # noqa: F811
+    settings.MLFLOW_URL, settings.MLFLOW_DATA = "http://127.0.0.1:9", tmp_path
+    (tmp_path / "state.json").write_text('{"state": "installing", "detail": "12 of 90 packages"}')
+
+    page = adas.get(reverse("train", args=["digits"])).content.decode()
+    adas.post(reverse("train", args=["digits"]))
+
+    assert "12 of 90 packages" in page
+    assert "Trainings run all the same" in page
+    assert Deployment.objects.get().kind == "batch"

@@ -2,17 +2,25 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any, TypeVar
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.http import StreamingHttpResponse
+from django.db import close_old_connections, connection
+from django.http import HttpRequest, StreamingHttpResponse
 
+from accounts.models import Project, User
 from dashboard.feed import HEARTBEAT_SECONDS, Change, Listener, feed
+from dashboard.people import person_now
 from jobs.models import Deployment, DeploymentEvent
 
 BATCH = 200
+CHECKED_AGAIN_SECONDS = 10.0
+
+Piece = TypeVar("Piece")
 
 
 def event_stream(lines: AsyncIterator[str]) -> StreamingHttpResponse:
@@ -22,12 +30,48 @@ def event_stream(lines: AsyncIterator[str]) -> StreamingHttpResponse:
     return response
 
 
+async def while_allowed(
+    pieces: AsyncGenerator[Piece, None], request: HttpRequest, may: Callable[[User], bool]
+) -> AsyncGenerator[Piece, None]:
+    """These pieces until whoever asked signs out, loses their token, or ``may`` hear no more of it."""
+    checked = time.monotonic()
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if time.monotonic() - checked >= CHECKED_AGAIN_SECONDS:
+                if not await sync_to_async(_still)(request, may):
+                    return
+                checked = time.monotonic()
+            yield piece
+
+
+def sees(deployment_id: UUID) -> Callable[[User], bool]:
+    return lambda user: Deployment.objects.visible_to(user).filter(pk=deployment_id).exists()
+
+
+def is_in(projects: frozenset[int]) -> Callable[[User], bool]:
+    """In these projects and no others: the browser comes back, and hears of the ones it is in then."""
+    return lambda user: projects_of(user) == projects
+
+
+def projects_of(user: User) -> frozenset[int]:
+    return frozenset(Project.objects.of(user).values_list("pk", flat=True))
+
+
+def _still(request: HttpRequest, may: Callable[[User], bool]) -> bool:
+    try:
+        user = person_now(request)
+        return user is not None and may(user)
+    finally:
+        if not connection.in_atomic_block:
+            close_old_connections()
+
+
 def message(data: Any, *, event: str = "", id: object = None) -> str:  # noqa: A002 the standard's own word
     head = (f"id: {id}\n" if id is not None else "") + (f"event: {event}\n" if event else "")
     return f"{head}data: {json.dumps(data)}\n\n"
 
 
-async def changes(projects: frozenset[int], only: UUID | None = None) -> AsyncIterator[str]:
+async def changes(projects: frozenset[int], only: UUID | None = None) -> AsyncGenerator[str, None]:
     """``changed`` with a deployment's id whenever one of these projects' deployments changed."""
     async with feed.listen() as news:
         yield "retry: 2000\n\n: listening\n\n"
@@ -39,7 +83,7 @@ async def changes(projects: frozenset[int], only: UUID | None = None) -> AsyncIt
                 yield message(str(change.deployment_id), event="changed")
 
 
-async def events(deployment_id: UUID, after: int, draw: Any) -> AsyncIterator[str]:
+async def events(deployment_id: UUID, after: int, draw: Any) -> AsyncGenerator[str, None]:
     """The deployment's events after this id as ``draw`` gives them, then new ones as they come."""
     async with feed.listen() as news:
         yield "retry: 2000\n\n"

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,9 @@ def size(deployment: Deployment, task: str, stream: str) -> int:
     return sum(_inode_and_size(piece)[1] for piece in (_older(newest), newest))
 
 
-async def follow(deployment: Deployment, task: str, stream: str, tail: int | None = None) -> AsyncIterator[bytes]:
+async def follow(
+    deployment: Deployment, task: str, stream: str, tail: int | None = None
+) -> AsyncGenerator[bytes, None]:
     """The same, going on until the deployment has ended; reads only our file."""
     try:
         newest = path(deployment, task, stream)

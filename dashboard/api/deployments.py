@@ -1,6 +1,5 @@
 """Deployments: make, look at, stop, start, delete, restore; their logs and events."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -148,7 +147,8 @@ def get_logs(
 ) -> HttpResponseBase:
     deployment = load(request, id)
     if follow:
-        text: AsyncIterator[bytes] = archive.follow(deployment, task, stream, tail=tail)
+        followed = archive.follow(deployment, task, stream, tail=tail)
+        text = streams.while_allowed(followed, request, streams.sees(id))
         response: HttpResponseBase = StreamingHttpResponse(text, content_type="text/plain; charset=utf-8")
     else:
         content = archive.read(deployment, task, stream, tail=tail)
@@ -171,7 +171,8 @@ def list_events(
     if "text/event-stream" in request.headers.get("Accept", ""):
         after = request.headers.get("Last-Event-ID", "")
         start = int(after) if after.isascii() and after.isdigit() else 0
-        return streams.event_stream(streams.events(deployment.pk, start, _drawn))
+        events = streams.events(deployment.pk, start, _drawn)
+        return streams.event_stream(streams.while_allowed(events, request, streams.sees(id)))
     after_id = paging.opened_offset(cursor)
     rows = DeploymentEvent.objects.filter(deployment=deployment).select_related("actor").order_by("pk")
     page = list(rows.filter(pk__gt=after_id)[: limit + 1])

@@ -238,8 +238,9 @@ def log_text(request: HttpRequest, pk: UUID) -> HttpResponse:
 def log_stream(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     deployment = _load(request, pk)
     task, stream = _task_and_stream(request)
+    text = archive.follow(deployment, task, stream, tail=2_000)
     response = StreamingHttpResponse(
-        archive.follow(deployment, task, stream, tail=2_000), content_type="text/plain; charset=utf-8"
+        streams.while_allowed(text, request, streams.sees(pk)), content_type="text/plain; charset=utf-8"
     )
     response["Cache-Control"], response["X-Accel-Buffering"] = "no-store", "no"
     return response
@@ -305,10 +306,11 @@ def spec(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_GET
 def stream(request: HttpRequest, pk: UUID | None = None) -> StreamingHttpResponse:
     """News of all deployments that this person may see, or of one."""
-    projects = frozenset(Project.objects.of(person(request)).values_list("pk", flat=True))
+    projects = streams.projects_of(person(request))
     if pk is not None:
         _load(request, pk)
-    return streams.event_stream(streams.changes(projects, only=pk))
+    news = streams.changes(projects, only=pk)
+    return streams.event_stream(streams.while_allowed(news, request, streams.is_in(projects)))
 
 
 # ── Act ──────────────────────────────────────────────────────────────────────────────────────────

@@ -30,7 +30,7 @@ def mlflow_words() -> str:
     """Why no run can be seen now, and that none is lost; empty while MLflow answers, or where there is none."""
     if not settings.MLFLOW_URL:
         return ""
-    now = cache.get_or_set("mlflow-status", server.status, STATUS_FRESH_SECONDS)
+    now: server.Status = cache.get_or_set("mlflow-status", server.status, STATUS_FRESH_SECONDS)  # type: ignore[assignment]
     words = {
         "installing": _("MLflow is being installed in the background (%(detail)s)."),
         "starting": _("MLflow is starting."),

@@ -46,19 +46,30 @@ ALLOWED_HOSTS = env.words("SERAI_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]") + 
 HTTPS = SERAI_URL.startswith("https://")
 CSRF_TRUSTED_ORIGINS = [SERAI_URL] if HTTPS else []
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "serai_session", "serai_csrf"
+# "__Host-": pages of the endpoints' hosts, which may lie below ours, cannot set them for ours.
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = (
+    ("__Host-" if HTTPS else "") + name for name in ("serai_session", "serai_csrf")
+)
+CSRF_COOKIE_HTTPONLY = True  # forms and htmx bring the token themselves
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 if PRODUCTION:
+    _host, _apps = urlsplit(SERAI_URL).hostname or "", urlsplit(f"//{SERAI_APPS_HOST}").hostname or ""
     _unsafe = [
         reason
         for wrong, reason in [
             (DEBUG, "SERAI_DEBUG is on"),
             ("*" in ALLOWED_HOSTS, "SERAI_ALLOWED_HOSTS holds *"),
             (not HTTPS, "SERAI_URL is not https://"),
+            (_apps == "apps.localhost", "SERAI_APPS_HOST is missing"),
+            (
+                _host == _apps or _host.endswith(f".{_apps}"),
+                "SERAI_APPS_HOST is the host of SERAI_URL or above it, so endpoints' pages could set its cookies",
+            ),
+            (env.words("SERAI_GIT_PROTOCOLS", "https") != ["https"], "SERAI_GIT_PROTOCOLS holds more than https"),
         ]
         if wrong
     ]

@@ -48,6 +48,7 @@ def refusal_response(refusal: Refusal, scope: Scope, place: Place | None) -> Htt
         return _sent_to_the_door(place, scope)
     response = _page(refusal, place) if on_own_host and is_navigation(scope) else _problem(refusal)
     response["Cache-Control"] = "no-store"
+    response["X-Content-Type-Options"] = "nosniff"
     if isinstance(refusal, NotReady):
         response["Retry-After"] = str(refusal.retry_after)
     return response

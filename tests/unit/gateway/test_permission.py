@@ -287,3 +287,11 @@ def test_whoever_only_looks_at_a_project_works_in_none_of_its_endpoints(settings
     Membership.objects.filter(user=bob).exclude(project__personal_of=bob).update(role=Role.VIEWER)
     with pytest.raises(access.NotAllowed, match="look at this project"):
         access.find(credentials, place)
+
+
+@pytest.mark.parametrize("headers", [NAVIGATION, []])
+def test_a_refusal_is_read_as_what_it_is_and_nothing_else(host, deployment, headers):
+    answer = call("/.serai/nothing", host, headers=headers)
+    assert answer.status == 404
+    assert answer["x-content-type-options"] == "nosniff"
+    assert answer["cache-control"] == "no-store"

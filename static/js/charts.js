@@ -8,12 +8,15 @@
 
   /** The theme's colours as a canvas understands them, which knows neither variables nor light-dark(). */
   function ink(place) {
-    const probe = document.createElement("span");
-    probe.className = "chart-line";
-    place.append(probe);
-    const line = getComputedStyle(probe).color;
-    probe.remove();
-    return { text: getComputedStyle(place).color, grid: "rgb(128 128 128 / 18%)", line };
+    const colour = (name) => {
+      const probe = document.createElement("span"); // a new element: nothing of it is on its way from another colour
+      probe.className = name;
+      place.append(probe);
+      const found = getComputedStyle(probe).color;
+      probe.remove();
+      return found;
+    };
+    return { text: colour("chart-text"), grid: "rgb(128 128 128 / 18%)", line: colour("chart-line") };
   }
 
   function clock(_plot, seconds) {

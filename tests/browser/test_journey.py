@@ -186,6 +186,9 @@ def test_an_image_of_my_own_is_answered_and_the_copied_call_says_the_same(grace,
 
 
 def test_coming_back_the_history_is_there(grace):
+    grace.click("link", "Home")
+    grace.sees("Running now")
+    grace.looks_at("9-home")
     grace.click("link", "Deployments")
     grace.looks_at("9-deployments")
     grace.click("link", "Digits classifier")
@@ -214,7 +217,7 @@ def test_a_training_is_watched_to_its_result(grace, whole_stack):
 
 
 def test_its_run_opens_in_mlflow_on_an_origin_of_its_own(grace):
-    opened = grace.opens("link", re.compile("Open the run in MLflow"))
+    opened = grace.opens("link", "Open in MLflow")
     expect(opened.get_by_text("train_loss").first).to_be_visible(timeout=60_000)
     assert urlsplit(opened.url).hostname.startswith("mlflow-")
     assert urlsplit(opened.url).hostname.endswith(".apps.localhost")
@@ -267,7 +270,7 @@ def test_the_endpoint_opens_on_a_host_of_its_own(grace, digits):
     opened = grace.opens("link", "Open")
     host = f"api-{digits[0].split('/')[-2]}.apps.localhost"
     opened.wait_for_url(re.compile(rf"^http://{host}:\d+/"))
-    expect(opened.locator("body")).to_contain_text("v2", timeout=SOON)
+    expect(opened.get_by_text("/v2/models/digits-classifier/predict/").first).to_be_visible(timeout=SOON)
     opened.screenshot(path=SCREENSHOTS / "journey-light-14-endpoint.png", caret="initial")
     assert "code=" not in opened.url
     opened.close()

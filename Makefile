@@ -18,8 +18,10 @@ run:
 	@exec $(SETUP) run -m dashboard.serve
 
 test: ROLE := test
+# Servers, browsers and installs share the machine's cores: a test that lost a race for time is tried again, and the
+# summary names it (RERUN), so that it is seen. What is wrong fails each time.
 test: check
-	$(PYTEST)
+	$(PYTEST) --reruns 2 --reruns-delay 2 -r fEsR
 
 test-quick: check
 	$(PYTEST) -m "not slow and not browser"

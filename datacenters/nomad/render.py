@@ -46,7 +46,7 @@ NO_RESCHEDULING = {
 _JOB_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NODE_META = re.compile(r"\$\{meta\.([A-Za-z0-9_]+)\}")
+_NODE_META = re.compile(r"(?<!\$)\$\{meta\.([A-Za-z0-9_]+)\}")  # not in what ``literal`` made text
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,12 @@ def test_cores_are_shares_and_nomads_least_is_kept():
     }
 
 
+def test_what_a_person_typed_is_no_condition_on_nodes():
+    """Otherwise an argument could keep its job waiting, and tell what nodes' metadata are called."""
+    spec = a_spec(a_task(args=(literal("${meta.secret}"), literal("$${meta.other}"), "${meta.serai_python}")))
+    assert [one["LTarget"] for one in job_json(spec)["Constraints"]] == ["${meta.serai_python}"]
+
+
 def test_a_gpu_is_asked_for_with_all_that_matters():
     device = Device(2, vendor="nvidia", model="Tesla T4", memory_mb=8_000, compute_capability=7.5)
     (asked,) = the_task(a_spec(a_task(resources=Resources(gpu=device))))["Resources"]["Devices"]

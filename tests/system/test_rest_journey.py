@@ -35,7 +35,7 @@ def eve(whole_stack) -> Iterator[httpx.Client]:
         yield client
 
 
-def until(api: httpx.Client, deployment: str, fulfilled: Callable[[dict[str, Any]], object], seconds: float = 120):
+def until(api: httpx.Client, deployment: str, fulfilled: Callable[[dict[str, Any]], object], seconds: float = 200):
     """The deployment, once it is so; a status from which nothing more comes ends the waiting."""
     deadline = time.monotonic() + seconds
     while not fulfilled(found := api.get(f"deployments/{deployment}").json()):

@@ -22,6 +22,12 @@ class Process:
     memory_bytes: int  # resident
 
 
+def machine() -> str:
+    """This run of this machine, or of the container that it is: in the next one numbers of processes name strangers."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+
+
 def _fields(pid: int) -> list[bytes]:
     """What /proc says after the program's name, which may hold anything."""
     with open(f"/proc/{pid}/stat", "rb") as file:

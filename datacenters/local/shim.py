@@ -216,7 +216,8 @@ def run(folder: str, task: dict[str, Any]) -> None:
     for descriptor in (task_out, task_err, go, trouble):
         os.close(descriptor)
     me = os.getpid()
-    facts = {"shim": me, "shim_start": start_ticks(me), "pid": main, "start": start_ticks(main), "marks": task["marks"]}
+    facts = {"shim": me, "shim_start": start_ticks(me), "pid": main, "start": start_ticks(main)}
+    facts |= {"marks": task["marks"], "machine": task["machine"]}
     write_whole(folder, "started", {"time": time.time_ns(), **facts})
     os.write(word, b"g")
     if message := os.read(complaint, BLOCK).decode(errors="replace"):

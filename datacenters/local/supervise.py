@@ -12,14 +12,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from .processes import Process, environment, processes, start_ticks
+from .processes import Process, environment, machine, processes, start_ticks
 from .state import Document
 
 SHIM = Path(__file__).with_name("shim.py")
-LOST = (
-    "The process that watches over this task was ended from outside (or the machine was restarted), and the task with "
-    "it. Start it again."
-)
+LOST = "the process that watches over this task was ended from outside"
+RESTARTED = "the machine was restarted"
 
 
 class NotStarted(Exception):
@@ -35,6 +33,7 @@ class Ending:
     signal: int = 0
     message: str = ""
     never_began: bool = False
+    machine_restarted: bool = False
 
     @property
     def success(self) -> bool:
@@ -50,7 +49,7 @@ class Life:
     async def start(self, task: Document) -> int:
         """Start it; when it began. Raises NotStarted."""
         try:
-            answer = await asyncio.to_thread(self._spawn, json.dumps(task).encode())
+            answer = await asyncio.to_thread(self._spawn, json.dumps({**task, "machine": machine()}).encode())
         except OSError as error:
             raise NotStarted(_no_room(error)) from error
         if "error" in answer:
@@ -125,6 +124,8 @@ class Life:
             await asyncio.sleep(0.1)
         if ended := self._read("ended"):
             return _ending(ended)
+        if started and started.get("machine", machine()) != machine():
+            return Ending(code=-1, message=RESTARTED, machine_restarted=True)
         if started:
             await _end_leftovers(started)
         return Ending(code=-1, message=LOST, never_began=not started)

@@ -195,6 +195,9 @@ class TaskRunner:
     def _follow_policy(self, ending: Ending) -> None:
         if self.private.get("out_of_memory") and ending.success:
             ending = Ending(code=-1, time=ending.time)
+        if ending.machine_restarted:  # not its doing: as Nomad does with a task that it does not find again
+            self._restart(0, "The machine was restarted")
+            return
         decision = decide(self.task, self.place.job["Type"], ending, self._count_end())
         if decision.again_after is not None:
             self._restart(decision.again_after, decision.reason)

@@ -107,6 +107,9 @@ def _terminated(name: str, event: Event, memory_mb: int) -> Reason:
         return Reason(f"{_task(name)} was ended by signal {_signal(number)}.", SEE_THE_LOG, evidence)
     if code == 0:
         return Reason(f"{_task(name)} ended, although a service should go on (exit code 0).", SEE_THE_LOG, evidence)
+    if code < 0:  # no program ends so
+        why = str((event.get("Details") or {}).get("exit_message", ""))
+        return Reason(f"{_task(name)} was lost{_colon(why)}", "Start it again.", evidence)
     if name in DOES:
         return Reason(f"{DOES[name]} failed (exit code {code}).", f"The log of the task “{name}” says more.", evidence)
     return Reason(f"{_task(name)} ended with exit code {code}.", SEE_THE_LOG, evidence)

@@ -145,6 +145,10 @@ DRIVER = "Failed to pull `nope/none:9`: Error response from daemon"
     ("events", "sentence"),
     [
         ([ended(3)], "The program ended with exit code 3."),
+        (
+            [event("Terminated", "Exit Code: -1", exit_code="-1", exit_message="its watcher was ended")],
+            "The program was lost: its watcher was ended.",
+        ),
         ([ended(0, oom=True)], "The program was ended because it needed more than its 1,000 MB of memory."),
         ([ended(137, 9)], "The program was killed, most likely because memory ran out (it had 1,000 MB)."),
         ([ended(139, 11)], "The program crashed in compiled code (SIGSEGV)."),

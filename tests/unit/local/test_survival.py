@@ -191,6 +191,27 @@ def test_a_guardian_killed_while_the_agent_was_away_leaves_nothing_running(own_c
     assert not alive(child_pid)
 
 
+def test_after_a_restart_of_the_machine_a_service_runs_again_and_no_stranger_is_touched(own_cluster, job_id):
+    own_cluster.register(job(job_id, shell(f"{COUNT}exec sleep 600"), kind="service"))
+    allocation = own_cluster.running(job_id)
+    (file,) = own_cluster.agent.tasks.parent.glob(f"**/runs/{allocation['ID']}/main/1/started")
+    started = json.loads(file.read_text())
+    own_cluster.agent.kill()
+    for number in (started["shim"], started["pid"]):
+        psutil.Process(number).kill()
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
+        # As it is after a restart: the numbers are given to others, whose clock began anew.
+        others = {"machine": "the run before", "pid": stranger.pid, "shim": stranger.pid, "start": 0, "shim_start": 0}
+        file.write_text(json.dumps(started | others))
+        own_cluster.agent.start()
+        eventually(lambda: runs(own_cluster.agent, allocation) == 2)
+        assert stranger.poll() is None
+        stranger.kill()
+    again = own_cluster.running(job_id)
+    assert again["ID"] == allocation["ID"]
+    assert "the machine was restarted" in event(again, "Terminated")["Message"]
+
+
 def test_what_a_task_leaves_behind_ends_with_it(shared_cluster, job_id):
     daemon = f'setsid python3 -c "import time; time.sleep(600)" {job_id} &'
     shared_cluster.register(job(job_id, shell(f"{daemon} sleep 0.5")))

@@ -29,7 +29,10 @@ STOP_SECONDS = 27  # API.md promises 30 in all
 
 
 def main() -> int:
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    os.umask(0o077)  # what it writes is for nobody else
+    # Under nohup it stays when the terminal goes.
+    stays = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    for name in (signal.SIGINT, signal.SIGTERM, *(() if stays else (signal.SIGHUP,))):
         signal.signal(name, _interrupt)
     try:
         with terminal.for_this_process_alone():

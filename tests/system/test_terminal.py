@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import sys
 import threading
 import time
@@ -25,6 +26,7 @@ class Terminal:
         self._closed = threading.Event()
         self.pid, self._keyboard = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
             os.execvpe("sh", ["sh", "-c", f"make -f '{makefile}' run; exit $?"], stack.environment)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -14,7 +15,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from .capacity import Capacity, DeviceCapacity, NodeCapacity
-from .interface import Adapter, DatacenterError, DeviceGroup, NodeFacts
+from .interface import Adapter, DatacenterError, DeviceGroup, NodeFacts, Unreachable
 from .jobspec import CORE_MHZ
 from .models import Cluster, Datacenter, Node
 from .nomad import GUARDED, TRUSTED, Drivers, NomadAdapter, capability
@@ -74,6 +75,8 @@ def refresh(cluster: Cluster) -> bool:
     try:
         version = adapter.check()
         facts = adapter.nodes()
+        if not all(map(_is_uuid, (node.id for node in facts))):
+            raise Unreachable("It tells of a node whose id is none.")
     except DatacenterError as error:
         note_unreachable(cluster, error)
         return False
@@ -81,6 +84,13 @@ def refresh(cluster: Cluster) -> bool:
         _write(cluster, facts)
         note_reached(cluster, version)
     return True
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return bool(UUID(text))
+    except ValueError:
+        return False
 
 
 def note_reached(cluster: Cluster, version: str) -> None:
@@ -132,10 +142,11 @@ def _free_name(cluster: Cluster, nomad_name: str) -> str:
 
 
 def _columns(node: NodeFacts) -> dict[str, Any]:
-    same = ("name", "ready", "cpu_cores", "cpu_mhz", "memory_mb", "disk_mb")
+    same = ("ready", "cpu_cores", "cpu_mhz", "memory_mb", "disk_mb")
     used = ("used_cpu_mhz", "used_memory_mb", "used_disk_mb")
     return {
         **{name: getattr(node, name) for name in (*same, *used)},
+        "name": node.name[:200],
         "drivers": list(node.drivers),
         "devices": [{**asdict(group), "attributes": dict(group.attributes)} for group in node.devices],
         "seen": timezone.now(),

@@ -30,6 +30,7 @@ from .events import NODE, TOPICS, news
 from .logs import followed
 from .nodes import HOLDING, node_facts
 from .reasons import why_not_placed
+from .sanity import sane
 from .states import TERMINAL, WAITING, Allocation, Evaluation, Job, job_state, needs_evaluations
 from .usage import usage_of
 
@@ -93,7 +94,7 @@ class NomadAdapter:
             for allocation in self._live_allocations():
                 on_node[allocation["NodeID"]].append(allocation)
             self._datacenters |= {node["ID"]: node["Datacenter"] for node in listed}
-            return [node_facts(node, self._node_meta(node), on_node[node["ID"]]) for node in listed]
+            return [sane(node_facts(node, self._node_meta(node), on_node[node["ID"]])) for node in listed]
 
     def _live_allocations(self) -> list[Mapping[str, Any]]:
         live = " or ".join(f'ClientStatus == "{status}"' for status in sorted(HOLDING))
@@ -124,6 +125,17 @@ class NomadAdapter:
         return render.job_json(spec, self.drivers)
 
     def submit(self, spec: JobSpec, secrets: Mapping[str, str]) -> int:
+        try:
+            return self._submit(spec, secrets)
+        except JobRejected as error:
+            if "nonexistent namespace" not in str(error):
+                raise
+            # It was there once: somebody deleted it, or the datacenter lost its memory. It is made again.
+            self._namespaces.discard(spec.namespace)
+            self.ensure_namespace(spec.namespace)
+            return self._submit(spec, secrets)
+
+    def _submit(self, spec: JobSpec, secrets: Mapping[str, str]) -> int:
         job, items = self.job_json(spec), render.variable_items(spec, secrets)
         refusal = "The datacenter refuses this job"
         if items:
@@ -241,7 +253,8 @@ class NomadAdapter:
     def usage(self, allocation_id: str, namespace: str) -> Usage | None:
         path = (_id(allocation_id), "stats")
         with suppress(JobNotFound), _sense():
-            return usage_of(self._calls.json(self._nomad.client.allocation, *path, namespace=namespace) or {})
+            usage = usage_of(self._calls.json(self._nomad.client.allocation, *path, namespace=namespace) or {})
+            return usage and sane(usage)
         return None
 
     def _state(
@@ -251,12 +264,14 @@ class NomadAdapter:
         evaluations: Sequence[Evaluation],
         whole_job: Callable[[], Job],
     ) -> JobState:
-        return job_state(
-            job,
-            allocations,
-            evaluations,
-            why=lambda metrics: self._why(ask_of(whole_job()), metrics),
-            datacenter_of=partial(self._datacenter_of, job),
+        return sane(
+            job_state(
+                job,
+                allocations,
+                evaluations,
+                why=lambda metrics: self._why(ask_of(whole_job()), metrics),
+                datacenter_of=partial(self._datacenter_of, job),
+            )
         )
 
     def _why(self, ask: Ask, metrics: Mapping[str, Any]) -> Reason:
@@ -350,7 +365,7 @@ def _sense() -> Iterator[None]:
     """Answers that are JSON but not Nomad's are the cluster's fault, not ours."""
     try:
         yield
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
         raise Unreachable("The cluster answered something that makes no sense.") from error
 
 

@@ -61,7 +61,7 @@ class Connection:
         response = self._send(call, refusal)
         try:
             return response.json() if response.content else None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Unreachable(f"{self._name} answered something that is no JSON.") from error
 
     def content(self, endpoint: Requester, *path: str, **query: Any) -> bytes:

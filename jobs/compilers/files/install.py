@@ -150,6 +150,8 @@ def make_environment(target: Path, place: Path, arguments: argparse.Namespace) -
     """Hand over what lies ready, and make the environment; the uv to go on with."""
     home = target.parent / ".home"
     target.mkdir()
+    if BUILDER and home.exists() and os.lstat(home).st_uid != BUILDER["user"]:
+        shutil.rmtree(home)  # of the builder before a datacenter lost its memory
     home.mkdir(mode=0o700, exist_ok=True)
     uv = arguments.uv if not BUILDER or is_open(Path(arguments.uv)) else str(shutil.copy2(arguments.uv, place / "uv"))
     if BUILDER:

@@ -18,11 +18,20 @@ def make(folder: str, mode: int, gid: int) -> None:
     os.makedirs(folder, mode=0o755, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        if gid >= 0:
-            os.fchown(descriptor, -1, gid)
+        if gid >= 0 and os.fstat(descriptor).st_gid != gid:
+            hand_over(descriptor, gid)
         os.fchmod(descriptor, mode)
     finally:
         os.close(descriptor)
+
+
+def hand_over(folder: int, gid: int) -> None:
+    """With all that is in it: a datacenter that lost its memory gives the project another group."""
+    for _path, folders, files, here in os.fwalk(".", dir_fd=folder):
+        for name in (*folders, *files):
+            if os.stat(name, dir_fd=here, follow_symlinks=False).st_nlink == 1 or name in folders:  # nobody else's
+                os.chown(name, -1, gid, dir_fd=here, follow_symlinks=False)
+    os.fchown(folder, -1, gid)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ auth_cache_ttl_seconds = 60
 
 
 def main() -> None:
-    os.umask(0o077)
+    os.umask(0o022)  # the environment belongs to the checkout, whoever starts a Serai of it
     folder = Path(os.environ["SERAI_DATA"]) / "mlflow"
     folder.mkdir(mode=0o700, exist_ok=True)
 
@@ -59,6 +59,7 @@ def main() -> None:
     # Isolated: this folder's own modules must not stand in the way of MLflow's.
     python = str(ENVIRONMENT / "bin" / "python")
     program = [python, "-I", "-u", str(Path(__file__).with_name("become_mlflow.py"))]
+    os.umask(0o077)
     os.chdir(folder)
     confine(folder)
     os.execve(python, [*program, *arguments(folder, address.port or 5000)], environment(folder))

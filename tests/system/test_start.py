@@ -3,6 +3,7 @@
 import re
 import signal
 import stat
+from pathlib import Path
 
 import psutil
 import pytest
@@ -40,6 +41,27 @@ def test_the_sign_in_code_is_in_no_file(stack):
 def test_the_state_is_closed_to_others(stack):
     assert stat.S_IMODE(stack.data.stat().st_mode) == 0o700
     assert stat.S_IMODE((stack.data / "secret.key").stat().st_mode) == 0o600
+    files = [file for file in stack.data.rglob("*") if file.is_file() and "static" not in file.parts]
+    assert len(files) > 10
+    assert [file for file in files if file.stat().st_mode & 0o077] == []
+
+
+def test_no_secret_stands_on_a_command_line_or_in_another_file(stack, folder):
+    """Every account of the machine reads the command lines of all processes."""
+    kept = {name: (stack.data / name).read_text().strip() for name in ("secret.key", "local/token")}
+    kept["the administrator's token"] = (folder / "token").read_text().strip()
+    processes = [
+        stack.process.pid,
+        *(child.pid for child in psutil.Process(stack.process.pid).children(recursive=True)),
+    ]
+    lines = b"\n".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes)
+    assert b"gunicorn" in lines
+    for name, secret in kept.items():
+        assert secret.encode() not in lines
+        holding = [file for file in stack.data.rglob("*") if file.is_file() and secret.encode() in file.read_bytes()]
+        assert [
+            str(file.relative_to(stack.data)) for file in holding if str(file.relative_to(stack.data)) != name
+        ] == []
 
 
 def test_the_administrators_token_works_at_once(stack, folder):

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psutil
 import pytest
@@ -187,8 +187,8 @@ def test_many_clients_at_once(here):
 
 
 def test_a_job_is_refused_with_all_its_faults_in_words(here):
-    with pytest.raises(JobRejected, match="nonexistent namespace"):
-        here.adapter.submit(spec("true"), {})
+    with pytest.raises(JobRejected, match="(?i)priority"):
+        here.adapter.submit(replace(spec("true"), priority=0), {})
 
 
 def test_a_fault_of_the_agents_own_is_a_500_and_in_its_log(here, monkeypatch, caplog):

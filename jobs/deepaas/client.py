@@ -1,8 +1,11 @@
 """Calls to a running module, by its own document; what goes wrong comes back in words."""
 
 import json
+import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -18,6 +21,7 @@ DOCUMENT_LIMIT = 5_000_000  # bytes
 ANSWER_LIMIT = 64_000_000  # bytes
 CONNECT_SECONDS = 5.0
 ASK_SECONDS = 5.0
+TRANSFER_SECONDS = 60.0  # for the bytes of a prediction's files and answer, beside the waiting
 # Longer values go into the body: servers refuse request lines of more than 8 kB.
 QUERY_LIMIT = 2_000  # characters
 
@@ -105,7 +109,7 @@ def predict(
             "POST",
             operation.path,
             params=list(call.query),
-            headers=call.headers,
+            headers=[(name.encode(), text.encode()) for name, text in call.headers.items()],
             data={**call.form} or None,
             json=None if uploads else call.body,
             files=[(name, (file.name, file.content, file.media_type)) for name, file in uploads.items()] or None,
@@ -189,7 +193,53 @@ def _client(endpoint: Endpoint, time_out: float) -> httpx.Client:
     )
 
 
+class _Patience:
+    """Ends an exchange after so many seconds in all: time-outs begin anew with each byte that comes."""
+
+    def __init__(self, seconds: float) -> None:
+        self.over = False
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> "_Patience":
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._timer.cancel()
+
+    def watch(self, event: str, info: Mapping[str, Any]) -> None:
+        """httpcore tells of each step of an exchange; this one brings the socket."""
+        if event == "connection.connect_tcp.complete":
+            self._socket = info["return_value"].get_extra_info("socket")
+
+    def _end(self) -> None:
+        self.over = True
+        if self._socket:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
 def _exchange(client: httpx.Client, request: httpx.Request, limit: int) -> tuple[int, str, bytes]:
+    transfer = TRANSFER_SECONDS if limit == ANSWER_LIMIT else ASK_SECONDS
+    with _Patience((client.timeout.read or ASK_SECONDS) + transfer) as patience:
+        request.extensions["trace"] = patience.watch
+        try:
+            return _exchanged(client, request, limit)
+        except ModuleFailed:
+            if patience.over:
+                raise _silent(client) from None
+            raise
+
+
+def _silent(client: httpx.Client) -> Silent:
+    waited = round(client.timeout.read or ASK_SECONDS)
+    sentence = _("It did not answer in %(seconds)d s: it may be stuck.") % {"seconds": waited}
+    return Silent(sentence, _("Restart it. If it only needs longer, call it through its API."))
+
+
+def _exchanged(client: httpx.Client, request: httpx.Request, limit: int) -> tuple[int, str, bytes]:
     try:
         response = client.send(request, stream=True)
         try:
@@ -199,9 +249,7 @@ def _exchange(client: httpx.Client, request: httpx.Request, limit: int) -> tuple
     except httpx.ConnectError as error:
         raise OutOfReach(_("Nothing listens at its port."), _("It may still be starting, or has crashed.")) from error
     except httpx.TimeoutException as error:
-        waited = round(client.timeout.read or ASK_SECONDS)
-        sentence = _("It did not answer in %(seconds)d s: it may be stuck.") % {"seconds": waited}
-        raise Silent(sentence, _("Restart it. If it only needs longer, call it through its API.")) from error
+        raise _silent(client) from error
     except httpx.HTTPError as error:
         raise ModuleFailed(_("It broke off before it answered."), _("Its log may say why.")) from error
     return response.status_code, response.headers.get("content-type", "").partition(";")[0].strip(), content

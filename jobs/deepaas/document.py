@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 JSON = "application/json"
 ANYTHING = "*/*"
+# A path and nothing more: the module says what is asked, never who. "http://…#/predict" would be another host.
+PLAIN_PATH = re.compile(r"/(?!/)[^\s?#\\{}]*")
 METHOD_OF_MODEL = re.compile(r"(?:.*/models/(?P<model>[^/{}]+)|[^{}]*)/(?P<method>predict|train)/?")
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded", JSON)
 REFERENCES_DEEP = 20
@@ -153,7 +155,8 @@ def parse(document: Any) -> ModuleApi:
     models: dict[str, Model] = {}
     for path, item in document["paths"].items():
         found = METHOD_OF_MODEL.fullmatch(str(path))
-        if found and isinstance(item, Mapping) and isinstance(item.get("post"), Mapping):
+        offered = found and PLAIN_PATH.fullmatch(str(path))
+        if found and offered and isinstance(item, Mapping) and isinstance(item.get("post"), Mapping):
             name = found["model"] or ""
             operation = _operation(document, str(path), item)
             model = models.get(name, Model(name))
@@ -194,7 +197,7 @@ def _base_path(document: Mapping[str, Any], path: str) -> str:
     if isinstance(servers, Sequence) and servers and isinstance(servers[0], Mapping):
         url = urlsplit(str(servers[0].get("url", ""))).path
     base = str(url or "").rstrip("/")
-    return "" if not base.startswith("/") or path.startswith(base + "/") else base
+    return "" if not PLAIN_PATH.fullmatch(base) or path.startswith(base + "/") else base
 
 
 def _produces(document: Mapping[str, Any], post: Mapping[str, Any]) -> tuple[str, ...]:

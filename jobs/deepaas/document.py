@@ -15,6 +15,10 @@ JSON = "application/json"
 ANYTHING = "*/*"
 # A path and nothing more: the module says what is asked, never who. "http://…#/predict" would be another host.
 PLAIN_PATH = re.compile(r"/(?!/)[^\s?#\\{}]*")
+# RFC 9110's token; how a request is framed and whom it is for is not a module's to say.
+HEADER_NAME = re.compile(
+    r"(?!(?:host|connection|content-length|transfer-encoding)$)[!#$%&'*+.^_`|~0-9a-z-]+", re.IGNORECASE
+)
 METHOD_OF_MODEL = re.compile(r"(?:.*/models/(?P<model>[^/{}]+)|[^{}]*)/(?P<method>predict|train)/?")
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded", JSON)
 REFERENCES_DEEP = 20
@@ -223,7 +227,7 @@ def _parameters(document: Mapping[str, Any], holder: Mapping[str, Any]) -> Itera
         name, place = str(parameter.get("name", "")), parameter.get("in")
         if place == "body":
             yield from _properties(document, _resolve(document, parameter.get("schema")), Location.JSON)
-        elif name and place in PLACES:
+        elif name and place in PLACES and (place != "header" or HEADER_NAME.fullmatch(name)):
             # Swagger 2.0 says the type beside the name, OpenAPI 3 in a schema.
             schema = {**parameter, **_schema(document, parameter.get("schema"))}
             required = parameter.get("required") is True

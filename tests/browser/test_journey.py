@@ -123,8 +123,7 @@ def sample(module: str, name: str) -> str:
 
 # ── In ───────────────────────────────────────────────────────────────────────────────────────────
 def test_the_printed_link_lets_me_in(grace, whole_stack):
-    link = re.search(r"^Sign in.*: (http\S+/welcome#\S+)$", whole_stack.output, re.MULTILINE)
-    grace.page.goto(link.group(1))
+    grace.page.goto(whole_stack.signin_link())
     grace.page.wait_for_url(f"{whole_stack.url}/")
     grace.sees("Welcome, Administrator")
     grace.looks_at("1-home-new")
@@ -351,8 +350,8 @@ def run(command: str, stack: Stack, cwd: str = "/") -> str:
 # ── Without JavaScript ───────────────────────────────────────────────────────────────────────────
 def test_the_same_without_javascript(travellers, whole_stack):
     ada = travellers(scripts=False)
-    code = whole_stack.manage("signin_link").strip().split("#")[1]
-    ada.page.goto(f"{whole_stack.url}/welcome")
+    address, _, code = whole_stack.signin_link().partition("#")
+    ada.page.goto(address)
     ada.page.get_by_label("Code").fill(code)
     ada.click("button", "Come in")
     ada.click("link", "Deploy Digits classifier")

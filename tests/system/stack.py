@@ -21,6 +21,7 @@ from dashboard.stack import ports
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = re.compile(r"^Serai is ready: http://127\.0\.0\.1:(\d+)/$", re.MULTILINE)
+PRINTED_LINK_LASTS = 600  # seconds; in truth a little longer
 # What the machine or the test run has set must not reach the stack under test.
 OURS = ("SERAI_", "DJANGO_", "REDIS_", "DATABASE_", "MLFLOW_", "CELERY_")
 
@@ -57,6 +58,8 @@ class Stack:
         self._tasks.cleanup()
 
     def start(self) -> None:
+        self.links: list[str] = []  # given out so far
+        self.began = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "dashboard.serve"],
             cwd=ROOT,
@@ -100,6 +103,13 @@ class Stack:
         """Ask as a script does, with this token or the administrator's."""
         headers = {"Authorization": f"Bearer {token or self.token}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
+
+    def signin_link(self) -> str:
+        """The printed one first, while it is good; then a new one each time."""
+        printed = re.search(r"^Sign in .*: (\S+/welcome#\S+)$", self.output, re.MULTILINE)
+        good = printed and not self.links and time.monotonic() - self.began < PRINTED_LINK_LASTS
+        self.links.append(printed.group(1) if printed and good else self.manage("signin_link").strip())
+        return self.links[-1]
 
     def get(self, path: str, token: str = "") -> tuple[int, bytes]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -27,6 +27,8 @@ def api(whole_stack) -> Iterator[httpx.Client]:
     with whole_stack.client() as client:
         client.base_url = f"{whole_stack.url}/api/v1/"
         yield client
+        for deployment in client.get("deployments").json()["items"]:
+            client.delete(f"deployments/{deployment['id']}")
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +58,11 @@ def ask(api: httpx.Client, **body: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def service(api) -> Iterator[str]:
+def service(api) -> str:
     """A running digits classifier."""
     deployment = ask(api, title="By a script")
     until(api, deployment, is_now("running"))
-    yield deployment
-    api.delete(f"deployments/{deployment}")
+    return deployment
 
 
 @pytest.fixture(scope="module")

@@ -187,7 +187,7 @@ def test_many_clients_at_once(here):
 
 
 def test_a_job_is_refused_with_all_its_faults_in_words(here):
-    with pytest.raises(JobRejected, match="(?i)priority"):
+    with pytest.raises(JobRejected, match=r"(?i)priority"):
         here.adapter.submit(replace(spec("true"), priority=0), {})
 
 

@@ -3,13 +3,15 @@
 import re
 import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
 from accounts.models import TOKEN_PREFIX
-from tests.system.stack import Stack, wait_for
+from tests.system.stack import ROOT, Stack, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -93,6 +95,15 @@ def test_a_taken_port_is_named_with_a_way_out(stack, folder):
 def test_commands_beside_it_know_where_it_is(stack):
     stack.environment.pop("SERAI_PORT")
     assert f"http://127.0.0.1:{stack.port}/welcome#" in stack.manage("signin_link")
+
+
+def test_commands_over_a_folder_that_was_never_started_say_so(stack, folder):
+    command = [sys.executable, "manage.py", "signin_link"]
+    elsewhere = {**stack.environment, "SERAI_DATA": str(folder / "elsewhere")}
+    done = subprocess.run(command, cwd=ROOT, env=elsewhere, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "This is no database that Serai was started over" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_doctor_finds_nothing_wrong(stack):

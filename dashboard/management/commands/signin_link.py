@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from accounts.models import AuditEvent, SigninCode, User
 
@@ -18,7 +19,14 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, username: str | None, **_options: Any) -> None:
         people = User.objects.filter(is_active=True)
         wanted = people.filter(username=username) if username else people.filter(is_superuser=True)
-        user = wanted.order_by("pk").first()
+        try:
+            user = wanted.order_by("pk").first()
+        except DatabaseError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise CommandError(
+                f"This is no database that Serai was started over ({reason}). Set SERAI_DATA and DATABASE_URL as for "
+                "the start."
+            ) from None
         if user is None:
             raise CommandError(
                 f"There is nobody called {username}."

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from accounts.models import Project, User
 from dashboard import addresses
+from datacenters.jobspec import CORE_MHZ
 from datacenters.models import Datacenter, Node
 from jobs.compilers import can_compile
 from jobs.models import Deployment, DeploymentEvent
@@ -392,7 +393,8 @@ class DatacenterOut(Schema):
 
 
 def _free_cores(node: Node) -> float:
-    return max(0, node.cpu_mhz - node.used_cpu_mhz) / node.cpu_mhz * node.cpu_cores if node.cpu_mhz else 0
+    """As placement counts them, and the pages show them."""
+    return min(node.cpu_cores, max(0, node.cpu_mhz - node.used_cpu_mhz) / CORE_MHZ)
 
 
 def _by_model(nodes: list[Node]) -> list[DeviceOut]:

@@ -61,3 +61,12 @@ def test_datacenters_say_what_they_have_and_how_old_the_figures_are(site, api):
     assert place["runtimes"] == ["package"]
     assert api.get("datacenters").json()["count"] == 1
     assert api.get("datacenters/atlantis").status_code == 404
+
+
+def test_free_cores_are_counted_as_for_a_deployment(site, digits, api):
+    site.nodes.update(cpu_cores=2, cpu_mhz=5_200, used_cpu_mhz=1_000)
+    assert api.get("datacenters/local").json()["cpu_cores_free"] == 2
+    site.nodes.update(used_cpu_mhz=4_200)
+    assert api.get("datacenters/local").json()["cpu_cores_free"] == 1
+    plan = api.post("deployments/plan", {"module": "digits"}).json()
+    assert "1 CPU core" in plan["choices"][0]["sentence"]

@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from . import ports
 from .agent import Agent
 from .http import serve
 from .node import Settings, devices
@@ -100,13 +101,14 @@ async def run(chosen: Settings) -> None:
     except OSError as error:
         raise SystemExit(f"Port {chosen.port} on 127.0.0.1: {error.strerror}. Choose another --port.") from error
     await agent.resume()
-    watching = asyncio.create_task(agent.meter.watch())
+    watching = [asyncio.create_task(task) for task in (agent.meter.watch(), ports.watch(agent.runners))]
     log.warning("The local datacenter answers on http://127.0.0.1:%s", chosen.port)
     await end.wait()
     server.close()
     if os.environ.get("SERAI_STOP_TASKS") == "1":
         await agent.stop_tasks()
-    watching.cancel()
+    for task in watching:
+        task.cancel()
     await agent.leave()
 
 

@@ -206,6 +206,55 @@ def test_two_agents_of_one_machine_share_no_user(shared_cluster, own_cluster, jo
     assert set(first).isdisjoint(second)
 
 
+LISTEN = """
+import os, socket, sys, time
+while True:
+    try:
+        server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+        break
+    except OSError:
+        time.sleep(0.05)
+print("listening", flush=True)
+while True:
+    connection, _address = server.accept()
+    connection.sendall(sys.argv[2].encode())
+    connection.close()
+"""
+
+
+def listening(port: str, says: str, **members):
+    task = shell("", **members)
+    return {**task, "Config": {"command": "python3", "args": ["-c", LISTEN, port, says]}}
+
+
+@root_only
+def test_a_port_is_kept_for_the_job_that_it_was_given_to(shared_cluster, job_id):
+    """Eve waits until Ada's service restarts, and then listens in its place: Ada's clients would talk to her."""
+    group = {"Networks": [{"Mode": "host", "DynamicPorts": [{"Label": "api"}]}], "RestartPolicy": restarts(5, delay=3)}
+    shared_cluster.register(job(job_id, listening("${NOMAD_PORT_api}", "ada"), kind="service", group=group))
+    adas = shared_cluster.running(job_id)
+    shared_cluster.log_with("listening", adas)
+    port = adas["AllocatedResources"]["Shared"]["Ports"][0]["Value"]
+    shared_cluster.register(job(f"{job_id}-eve", listening(str(port), "eve"), kind="service"))
+    eves = shared_cluster.running(f"{job_id}-eve")
+    for pid in processes_of_job(shared_cluster, adas):
+        os.kill(pid, signal.SIGKILL)
+    shared_cluster.log_with("listening", eves)
+    assert shared_cluster.ended(f"{job_id}-eve")["ClientStatus"] == "failed"
+    deadline = time.monotonic() + 20
+    while answer_at(port) != b"ada":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def answer_at(port: int) -> bytes:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+            return connection.recv(10)
+    except OSError:
+        return b""
+
+
 # ── The agent ────────────────────────────────────────────────────────────────────────────────────
 ASK = """
 import sys, urllib.error, urllib.request

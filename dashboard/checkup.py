@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 from accounts.crypto import SecretUnreadable
 from accounts.models import User
 from dashboard import parts
-from dashboard.stack import started, tasks_folder
-from datacenters.models import Cluster
+from dashboard.stack import sandbox, started, tasks_folder
+from datacenters.models import Cluster, Datacenter
 from jobs import heartbeat
 from jobs.models import TrackingAccount
 from marketplace.models import Source
@@ -141,6 +141,11 @@ def clusters() -> Iterator[Finding]:
             _("Everything runs in the local datacenter, on this one machine."),
             _("To grow: add a Nomad cluster to the federation."),
         )
+    if Datacenter.objects.filter(one_person=True, enabled=True).exists():
+        yield _small(
+            _("The local datacenter cannot keep people's tasks apart, so it serves the first administrator alone."),
+            _("To grow: start Serai as root, or add a Nomad cluster to the federation."),
+        )
     closed = tasks_folder.closed_at(_tasks_folder()) if os.geteuid() == 0 else None
     if settings.SERAI_LOCAL_URL and closed:
         yield _wrong(
@@ -154,8 +159,20 @@ def tracking() -> Iterator[Finding]:
     if part.state == parts.State.DOWN:
         log = Path(settings.SERAI_DATA) / "logs" / "mlflow.log"
         yield _wrong(_("MLflow does not answer: trainings run, but are not tracked."), _("Look into %s.") % log)
+    elif part.state == parts.State.UP and not settings.MLFLOW_ADMIN_PASSWORD and not _has_sandbox():
+        yield _small(
+            _("This kernel has no Landlock, so MLflow is not kept in its own folder."),
+            _("Use a kernel of 5.13 or later with Landlock switched on, or set MLFLOW_URL to a server elsewhere."),
+        )
     elif part.state == parts.State.OFF and started.is_running(Path(settings.SERAI_DATA)):
         yield _small(_("MLflow is not part of this start: trainings are not tracked."), _("Leave out SERAI_MLFLOW=0."))
+
+
+def _has_sandbox() -> bool:
+    try:
+        return sandbox.version() > 0
+    except sandbox.NoSandbox:
+        return False
 
 
 def stored_secrets() -> Iterator[Finding]:

@@ -18,7 +18,7 @@ LISTENING = "0A"  # Linux, include/net/tcp_states.h
 async def watch(runners: Mapping[str, AllocationRunner]) -> None:
     """End whoever listens on another job's port: its owner may just be starting again, and would find it taken."""
     while separate():
-        for intruder, port in intruders(runners, listeners()):
+        for intruder, port in intruders(runners, listeners() if runners else set()):
             log.warning("User %s listened on port %s, which is another job's; its processes were ended", intruder, port)
             await asyncio.to_thread(end_all_of, User(intruder, intruder))
         await asyncio.sleep(EVERY)

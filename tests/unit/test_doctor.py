@@ -3,7 +3,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from accounts.models import Level, create_person
-from datacenters.models import Cluster
+from datacenters.models import Cluster, Datacenter
 from jobs import heartbeat
 from marketplace.models import Source
 
@@ -91,3 +91,11 @@ def test_a_secret_stored_with_another_key_is_wrong(doctor):
     code, said = doctor()
     assert code == 1
     assert "Stored secrets cannot be read." in said
+
+
+def test_a_datacenter_for_one_person_is_said_to_be_one(doctor):
+    cluster = Cluster.objects.create(name="local", address="http://127.0.0.1:9", local=True)
+    Datacenter.objects.create(name="local", nomad_name="local", cluster=cluster, one_person=True)
+    code, said = doctor()
+    assert code == 0
+    assert "serves the first administrator alone" in said

@@ -4,11 +4,12 @@ import hashlib
 import secrets
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Self
 
 from django.contrib.auth.models import AbstractUser
-from django.db import models, transaction
+from django.db import OperationalError, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import slugify
@@ -210,8 +211,10 @@ class ApiToken(models.Model):
 
     def touch(self) -> None:
         now = timezone.now()
-        stale = Q(last_used=None) | Q(last_used__lt=now - timedelta(minutes=1))
-        type(self).objects.filter(stale, pk=self.pk).update(last_used=now)
+        if self.last_used and self.last_used > now - timedelta(minutes=1):
+            return  # nothing to write: then even a database that is busy or full answers who only reads
+        with suppress(OperationalError):
+            type(self).objects.filter(pk=self.pk).update(last_used=now)
 
 
 class SigninCode(models.Model):

@@ -1,10 +1,11 @@
 """A site of real processes around a local datacenter of the test's own, which may be killed too."""
 
+import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,14 @@ def mounted(folder: Path, megabytes: int) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(file: Path, left: int = 0) -> None:
+    """Take all room of this disk but so many bytes."""
+    with file.open("wb", buffering=0) as filler, suppress(OSError):
+        while filler.write(b"x" * 65_536):
+            pass
+    os.truncate(file, file.stat().st_size - left)
 
 
 def verbs(deployment: Deployment) -> list[str]:

@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from contextlib import suppress
 
 import psutil
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from jobs.models import Deployment, Status
 from tests import services
 
-from .conftest import mounted, verbs
+from .conftest import fill, mounted, verbs
 
 pytestmark = pytest.mark.usefixtures("cluster")
 AT_ONCE = 6  # seconds, on a machine with much else to do
@@ -52,9 +51,7 @@ def test_a_full_disk_under_the_broker_delays_and_loses_nothing(site, deploy):
     with mounted(site.data / "broker", megabytes=1):
         worker, _web = site.worker(), site.web()
         filler = site.data / "broker" / "filler"
-        with filler.open("wb", buffering=0) as file, suppress(OSError):
-            while file.write(b"x" * 4096):
-                pass
+        fill(filler)
         deployment = deploy(site)
         time.sleep(6)  # longer than a sweep's turn
         filler.unlink()

@@ -1,9 +1,6 @@
 """Modules that break in every way: which sentence a person reads, and that a mended one starts again."""
 
-import os
 import socket
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from django.utils.html import escape
@@ -16,7 +13,7 @@ from tests.agents import start_local_agent
 from tests.fake_modules import ANSWERS, PYPROJECT, SILENT, make_module
 from tests.unit.jobs.conftest import World, _own_data, ask, asset_of, world
 
-from .conftest import mounted
+from .conftest import fill, mounted
 
 __all__ = ["_own_data", "ask", "world"]
 
@@ -200,11 +197,3 @@ def test_a_full_disk_in_the_datacenter_is_said_and_with_room_it_starts_again(sma
     filler.unlink()
     services.start(service, ada)
     world.until(service, Status.RUNNING)
-
-
-def fill(file: Path, left: int) -> None:
-    """Take all room of this disk but so many bytes."""
-    with file.open("wb", buffering=0) as filler, suppress(OSError):
-        while filler.write(b"x" * 65_536):
-            pass
-    os.truncate(file, file.stat().st_size - left)

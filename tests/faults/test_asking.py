@@ -87,7 +87,7 @@ def with_resources(**resources: object) -> dict[str, object]:
         (
             with_resources(cpu_cores=1e308),
             "#/resources/cpu_cores",
-            "1e+308 CPU cores were asked for; the largest machine, in local, has 4 CPU cores even when it is empty.",
+            "1.00e+308 CPU cores were asked for; the largest machine, in local, has 4 CPU cores even when it is empty.",
         ),
         ('{"module": "digits", "resources": {"cpu_cores": 1e999}}', "#/resources/cpu_cores", "Enter a number."),
         (

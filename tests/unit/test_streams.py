@@ -1,10 +1,13 @@
 """Open streams end when the right to hear them does."""
 
 import asyncio
+from contextlib import aclosing
 from datetime import timedelta
 from importlib import import_module
+from uuid import uuid4
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.test import RequestFactory
@@ -12,6 +15,7 @@ from django.utils import timezone
 
 from accounts.models import ApiToken, Membership, User
 from dashboard import streams
+from dashboard.feed import Change, feed
 from dashboard.people import person_now
 from jobs.models import Deployment
 
@@ -99,3 +103,20 @@ def test_an_expired_token_hears_no_more(by_token, adas):
     yesterday = timezone.now() - timedelta(days=1)
     expire = ApiToken.objects.filter(pk=by_token.auth.pk).update
     assert heard(by_token, streams.sees(adas.pk), lambda: expire(expires=yesterday)) == 1
+
+
+def test_news_of_others_projects_are_not_heard(ada, eve, adas):
+    """One reader a process hears of everything; what goes on is chosen by project."""
+
+    [of_eve] = streams.projects_of(eve)
+
+    async def listen():
+        async with aclosing(streams.changes(frozenset({of_eve}))) as news:
+            await anext(news)
+            feed._tell(Change(adas.pk, adas.project_id, timezone.now()))
+            feed._tell(Change(eves := uuid4(), of_eve, timezone.now()))
+            return eves, await asyncio.wait_for(anext(news), 5)
+
+    eves, heard_of = async_to_sync(listen)()
+    assert str(eves) in heard_of
+    assert str(adas.pk) not in heard_of

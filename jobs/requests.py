@@ -20,6 +20,27 @@ class ResourceRequest:
 
 
 @dataclass(frozen=True)
+class StorageRequest:
+    """A storage attached to a deployment; ``mode`` is "mount" or "copy"."""
+
+    storage: str  # its id
+    path: str = ""  # the folder of it, from its root
+    target: str = ""  # the folder's name where the task finds it
+    mode: str = "mount"
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class DatasetRequest:
+    """Files fetched before the start: a DOI or an http(s) address."""
+
+    source: str
+    target: str = ""  # the folder's name where the task finds it
+    checksum: str = ""  # "sha256:…" or "md5:…", of a single file
+    force: bool = False  # fetch again what is there
+
+
+@dataclass(frozen=True)
 class DeployRequest:
     """One request to run something. ``options`` and ``arguments`` are already of the types that the
     module's form gives them; ``arguments`` are those of DEEPaaS's ``train`` (kind batch)."""
@@ -31,6 +52,12 @@ class DeployRequest:
     resources: ResourceRequest = ResourceRequest()
     options: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    script: str = ""  # run in the module's environment instead of its training (kind batch)
+    storages: tuple[StorageRequest, ...] = ()
+    datasets: tuple[DatasetRequest, ...] = ()
+    retries: int = 0  # of a batch that failed
+    max_run_seconds: int | None = None  # it is stopped after that
+    idle_stop_minutes: int | None = None  # it is stopped after so long without use
     datacenter: str | None = None
     prefer: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What people run, and what happened to it. These rows are the truth; Celery is only a doorbell."""
+"""One thing someone runs, and what belongs to it."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -14,6 +14,8 @@ from accounts.crypto import EncryptedTextField
 from accounts.models import WORKING, Project, Role, User
 from datacenters.models import Datacenter
 from marketplace.models import Asset
+
+from .tracking import Sweep
 
 JOB_PREFIX = "serai-"
 UNDO_LASTS = timedelta(minutes=10)
@@ -144,6 +146,13 @@ class Deployment(models.Model):
     api_document = models.JSONField(null=True)
     run_id = models.CharField(max_length=64, blank=True, default="", help_text=_("its MLflow run"))
     result = models.JSONField(null=True, help_text=_("what a batch gave back"))
+    exit_code = models.IntegerField(null=True, help_text=_("with which its main task ended"))
+    sweep = models.ForeignKey(Sweep, null=True, on_delete=models.SET_NULL, related_name="deployments")
+    sweep_place = models.PositiveIntegerField(null=True, help_text=_("which of the sweep's variants it is"))
+
+    last_active = models.DateTimeField(null=True, help_text=_("when somebody or something last used it"))
+    deadline = models.DateTimeField(null=True, help_text=_("when it is stopped"))
+    warned = models.DateTimeField(null=True, help_text=_("when it was said that it will stop soon"))
 
     objects = DeploymentQuerySet.as_manager()
 
@@ -256,41 +265,6 @@ class DeploymentSecret(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class TrackingAccount(models.Model):
-    """A project's account and experiment in MLflow; written down here first, then made there."""
-
-    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="tracking")
-    username = models.CharField(max_length=80, unique=True)
-    password = EncryptedTextField()
-    experiment_id = models.CharField(max_length=40, blank=True, default="")
-    experiment = models.CharField(max_length=80, blank=True, default="", help_text=_("its name, once it is made"))
-
-    def __str__(self) -> str:
-        return self.username
-
-
-class Quota(models.Model):
-    """How much one project or one person may hold at once, where that is not the site's default (empty)."""
-
-    project = models.OneToOneField(Project, null=True, on_delete=models.CASCADE, related_name="quota")
-    person = models.OneToOneField(User, null=True, on_delete=models.CASCADE, related_name="quota")
-    deployments = models.PositiveIntegerField(null=True)
-    cpu_cores = models.FloatField(null=True)
-    memory_mb = models.PositiveIntegerField(null=True)
-    gpus = models.PositiveIntegerField(null=True)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(project=None, person__isnull=False) | Q(project__isnull=False, person=None),
-                name="a_quota_is_a_projects_or_a_persons",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"quota of {self.project or self.person}"
 
 
 def as_json(value: Any) -> Any:

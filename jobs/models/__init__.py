@@ -1,0 +1,41 @@
+"""What people run, and what happened to it. These rows are the truth; Celery is only a doorbell."""
+
+from .deployments import (
+    FINAL,
+    JOB_PREFIX,
+    UNDO_LASTS,
+    Deployment,
+    DeploymentEvent,
+    DeploymentKind,
+    DeploymentQuerySet,
+    DeploymentSecret,
+    IdempotencyKey,
+    Status,
+    UsageSample,
+    as_json,
+)
+from .federation import FederationClient
+from .quotas import Quota
+from .storages import Storage, StorageKind
+from .tracking import Sweep, TrackingAccount
+
+__all__ = [
+    "FINAL",
+    "JOB_PREFIX",
+    "UNDO_LASTS",
+    "Deployment",
+    "DeploymentEvent",
+    "DeploymentKind",
+    "DeploymentQuerySet",
+    "DeploymentSecret",
+    "FederationClient",
+    "IdempotencyKey",
+    "Quota",
+    "Status",
+    "Storage",
+    "StorageKind",
+    "Sweep",
+    "TrackingAccount",
+    "UsageSample",
+    "as_json",
+]

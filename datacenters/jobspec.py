@@ -58,11 +58,17 @@ class Port:
     label: str  # letters, digits and hyphens; a DNS label with the deployment's id behind it
     # Where a service answers when it is well; None: an open connection is enough.
     health_path: str | None = None
+    # In a job with a network of its own: where its tasks listen there. None: the same number as outside.
+    inside: int | None = None
+
+
+# What all tasks of an allocation share and what ends with it; relative, so that no operator has to allow it.
+OWN_DATA = "../alloc/data"
 
 
 @dataclass(frozen=True)
 class Mount:
-    """A folder of the job's own mount folder on the host, shown to a container at ``target``."""
+    """A folder shown to a container at ``target``: of the job's own mount folder on the host, or of ``OWN_DATA``."""
 
     source: str
     target: str
@@ -95,6 +101,7 @@ class TaskSpec:
     # A task of the operator's, written by us alone: it runs as the agent's own user.
     operator: bool = False
     restarts: int = 0
+    shared_memory_mb: int = 0  # of a container's /dev/shm; 0: as the engine has it
     kill_signal: str = "SIGTERM"
     kill_timeout_seconds: int = 10
 
@@ -109,6 +116,8 @@ class JobSpec:
     datacenters: tuple[str, ...]
     tasks: tuple[TaskSpec, ...]
     ports: tuple[Port, ...] = ()
+    # Its containers share one network, in which they reach each other at 127.0.0.1, and others their ports alone.
+    own_network: bool = False
     disk_mb: int = 1_000
     priority: int = 50
     # Opaque ids only: no name of a person, no secret (N5, N8).

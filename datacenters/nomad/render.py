@@ -9,7 +9,19 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from datacenters.interface import JobRejected
-from datacenters.jobspec import CORE_MHZ, Device, File, JobKind, JobSpec, Lifecycle, Mount, Port, Runtime, TaskSpec
+from datacenters.jobspec import (
+    CORE_MHZ,
+    OWN_DATA,
+    Device,
+    File,
+    JobKind,
+    JobSpec,
+    Lifecycle,
+    Mount,
+    Port,
+    Runtime,
+    TaskSpec,
+)
 
 GROUP = "serai"
 MAIN_META = "serai_main"  # names of the main tasks, so that a list of jobs is enough to know a status
@@ -25,6 +37,7 @@ LOG_FILES, LOG_FILE_MB = 3, 5
 # Nomad's own smallest; less is refused.
 LEAST_CPU_MHZ, LEAST_MEMORY_MB = 1, 10
 RESTART_DELAY_SECONDS, RESTART_INTERVAL_SECONDS = 5, 1_800
+MOST_PROCESSES = 8_192  # of a container: more is a mistake that would take the machine along
 
 HOOKS = {
     Lifecycle.PRESTART: {"Hook": "prestart", "Sidecar": False},
@@ -108,12 +121,20 @@ def _group(spec: JobSpec, drivers: Drivers) -> dict[str, Any]:
         "Tasks": [_task(task, spec, drivers) for task in spec.tasks],
     }
     if spec.ports:
-        group["Networks"] = [{"Mode": "host", "DynamicPorts": [{"Label": port.label} for port in spec.ports]}]
+        group["Networks"] = [_network(spec)]
         group["Services"] = [_service(spec, port) for port in spec.ports]
     if spec.kind is JobKind.SERVICE:
         # With Nomad's own deployments a job that cannot be placed would show as running.
         group["Update"] = {"MaxParallel": 0}
     return group
+
+
+def _network(spec: JobSpec) -> dict[str, Any]:
+    if not spec.own_network:
+        return {"Mode": "host", "DynamicPorts": [{"Label": port.label} for port in spec.ports]}
+    # -1: listen inside at the number that is open outside.
+    ports = [{"Label": port.label, "To": port.inside or -1} for port in spec.ports]
+    return {"Mode": "bridge", "DynamicPorts": ports}
 
 
 def _service(spec: JobSpec, port: Port) -> dict[str, Any]:
@@ -150,10 +171,14 @@ def _container(task: TaskSpec, spec: JobSpec) -> dict[str, Any]:
         "image": _config_text(task.image),
         "init": True,
         "args": [_config_text(text) for text in task.args],
+        "security_opt": ["no-new-privileges"],  # no setuid program of the image gives more
+        "pids_limit": MOST_PROCESSES,
     }
     if task.command:
         config["command"] = _config_text(task.command)
-    if spec.ports:
+    if task.shared_memory_mb:
+        config["shm_size"] = task.shared_memory_mb * 1024**2
+    if spec.ports and not spec.own_network:
         config["ports"] = [port.label for port in spec.ports]
     if task.mounts:
         config["mount"] = [_bind(mount) for mount in task.mounts]
@@ -161,13 +186,11 @@ def _container(task: TaskSpec, spec: JobSpec) -> dict[str, Any]:
 
 
 def _bind(mount: Mount) -> dict[str, Any]:
-    return {
-        "type": "bind",
-        "source": mount.source,
-        "target": mount.target,
-        "readonly": mount.read_only,
-        "bind_options": [{"propagation": "rslave"}],
-    }
+    bind = {"type": "bind", "source": mount.source, "target": mount.target, "readonly": mount.read_only}
+    if _of_its_allocation(mount.source):
+        return bind
+    # What the operator's task mounts there later is seen too.
+    return {**bind, "bind_options": [{"propagation": "rslave"}]}
 
 
 def _env_text(text: str) -> str:
@@ -287,6 +310,9 @@ def _check(spec: JobSpec) -> None:
     _refuse_unless(_main_tasks(spec), "The job has no main task.")
     _refuse_unless(len({task.name for task in spec.tasks}) == len(spec.tasks), "Two tasks have the same name.")
     _refuse_unless(spec.datacenters, "The job names no datacenter.")
+    _refuse_unless(
+        spec.own_network or not any(port.inside for port in spec.ports), "Only a network of its own has inner ports."
+    )
     for port in spec.ports:
         fits = _LABEL.fullmatch(port.label) and len(f"{spec.id}-{port.label}") <= 63
         _refuse_unless(fits, f"The port's name {port.label!r} is too long or holds more than letters, digits and -.")
@@ -306,7 +332,8 @@ def _check_task(task: TaskSpec, spec: JobSpec) -> None:
     for file in task.files:
         _refuse_unless(_inside(file.path), f"The file {file.path!r} does not lie in the task's folder.")
     for mount in task.mounts:
-        _refuse_unless(_of_this_job(mount.source, spec.id), f"{mount.source!r} is not the job's own mount folder.")
+        own = _of_this_job(mount.source, spec.id) or _of_its_allocation(mount.source)
+        _refuse_unless(own, f"{mount.source!r} is not the job's own mount folder.")
     device = task.resources.gpu
     if device is not None:
         asked = f"{device.vendor}{device.kind}{device.model}"
@@ -323,6 +350,12 @@ def _of_this_job(source: str, job_id: str) -> bool:
     parts = PurePosixPath(source).parts
     rooted = source.startswith(("/", "${meta."))
     return rooted and ".." not in parts and job_id in parts[1:]
+
+
+def _of_its_allocation(source: str) -> bool:
+    """One folder of what the tasks of an allocation share."""
+    root, _slash, name = source.rpartition("/")
+    return root == OWN_DATA and bool(_LABEL.fullmatch(name))
 
 
 def _refuse_unless(fine: object, sentence: str) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from datacenters.interface import JobRejected
 from datacenters.jobspec import (
+    OWN_DATA,
     Device,
     File,
     JobKind,
@@ -155,6 +156,8 @@ def test_a_container_gets_its_image_and_only_the_jobs_own_folder():
     assert config == {
         "image": "ai4oshub/x:1",
         "init": True,
+        "security_opt": ["no-new-privileges"],
+        "pids_limit": 8_192,
         "args": ["serve"],
         "ports": ["api"],
         "mount": [
@@ -169,8 +172,41 @@ def test_a_container_gets_its_image_and_only_the_jobs_own_folder():
     }
 
 
+def test_containers_of_one_job_may_share_a_folder_of_their_allocation():
+    mount = Mount(f"{OWN_DATA}/files", "/home/django/data")
+    task = TaskSpec("main", Runtime.CONTAINER, image="cvat/server:1", mounts=(mount,), shared_memory_mb=128)
+    config = the_task(a_spec(task))["Config"]
+    shared = {"type": "bind", "source": "../alloc/data/files", "target": "/home/django/data", "readonly": False}
+    assert (config["mount"], config["shm_size"]) == ([shared], 128 * 1024**2)
+
+
+def test_a_job_with_a_network_of_its_own_opens_its_ports_alone():
+    task = TaskSpec("main", Runtime.CONTAINER, image="cvat/ui:1")
+    spec = a_spec(task, ports=(Port("web", inside=8000), Port("api")), own_network=True)
+    assert the_group(spec)["Networks"] == [
+        {"Mode": "bridge", "DynamicPorts": [{"Label": "web", "To": 8000}, {"Label": "api", "To": -1}]}
+    ]
+    # Nomad publishes them for the network, not for one container.
+    assert "ports" not in the_task(spec)["Config"]
+
+
 @pytest.mark.parametrize(
-    "source", ["/etc", "/srv/mounts/other-job", f"/srv/{JOB_ID}/../..", f"{JOB_ID}/data", "/", f"${{NOMAD_X}}/{JOB_ID}"]
+    "source",
+    [
+        "/etc",
+        "/srv/mounts/other-job",
+        f"/srv/{JOB_ID}/../..",
+        f"{JOB_ID}/data",
+        "/",
+        f"${{NOMAD_X}}/{JOB_ID}",
+        "../alloc",
+        OWN_DATA,
+        f"{OWN_DATA}/..",
+        f"{OWN_DATA}/a/../..",
+        "../alloc/logs",
+        "../main/secrets",
+        f"{OWN_DATA}/$x",
+    ],
 )
 def test_no_other_folder_of_the_node_is_shown_to_a_container(source):
     task = TaskSpec("main", Runtime.CONTAINER, image="x", mounts=(Mount(source, "/data"),))
@@ -261,6 +297,7 @@ def test_our_own_interpolation_stays():
         a_spec(TaskSpec("main", Runtime.CONTAINER)),
         a_spec(ports=(Port("api/x"),)),
         a_spec(ports=(Port("a" * 40),)),
+        a_spec(ports=(Port("api", inside=80),)),
         a_spec(a_task(secrets=("not a name",))),
         a_spec(a_task(resources=Resources(gpu=Device(model="${attr.unique.hostname}")))),
     ],
@@ -283,11 +320,11 @@ ALLOWED = {
     "Disconnect": {"LostAfter", "Replace", "Reconcile"},
     "Update": {"MaxParallel"},
     "Networks": {"Mode", "DynamicPorts"},
-    "DynamicPorts": {"Label"},
+    "DynamicPorts": {"Label", "To"},
     "Services": {"Name", "PortLabel", "Provider"},
     "Tasks": {"Name", "Driver", "Config", "Env", "Resources", "RestartPolicy", "KillSignal", "KillTimeout"}
     | {"LogConfig", "Templates", "Lifecycle", "User"},
-    "Config": {"command", "args", "image", "init", "ports", "mount"},
+    "Config": {"command", "args", "image", "init", "ports", "mount", "security_opt", "pids_limit", "shm_size"},
     "mount": {"type", "source", "target", "readonly", "bind_options"},
     "bind_options": {"propagation"},
     "Resources": {"CPU", "MemoryMB", "Devices"},
@@ -327,7 +364,10 @@ containers = st.builds(
     runtime=st.just(Runtime.CONTAINER),
     image=texts.filter(bool),
     command=texts,
-    mounts=st.lists(st.builds(Mount, st.just(f"/srv/{JOB_ID}"), texts, st.booleans()), max_size=2).map(tuple),
+    mounts=st.lists(
+        st.builds(Mount, st.sampled_from([f"/srv/{JOB_ID}", f"{OWN_DATA}/files"]), texts, st.booleans()), max_size=2
+    ).map(tuple),
+    shared_memory_mb=st.integers(0, 4_000),
 )
 specs = st.builds(
     JobSpec,
@@ -339,6 +379,7 @@ specs = st.builds(
         lambda tasks: (a_task("the-main-one"), *tasks)
     ),
     ports=st.lists(st.builds(Port, names), max_size=2, unique_by=lambda port: port.label).map(tuple),
+    own_network=st.booleans(),
     meta=st.dictionaries(names, names, max_size=2),
 )
 SECRETS = {"TOKEN": "the secret that nobody may see", "PASSWORD": "hunter2-hunter2"}

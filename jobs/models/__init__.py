@@ -17,7 +17,7 @@ from .deployments import (
 from .federation import FederationClient
 from .quotas import Quota
 from .storages import Storage, StorageKind
-from .tracking import Sweep, TrackingAccount
+from .tracking import Sweep, SweepQuerySet, TrackingAccount
 
 __all__ = [
     "FINAL",
@@ -35,6 +35,7 @@ __all__ = [
     "Storage",
     "StorageKind",
     "Sweep",
+    "SweepQuerySet",
     "TrackingAccount",
     "UsageSample",
     "as_json",

@@ -147,6 +147,7 @@ class Deployment(models.Model):
     run_id = models.CharField(max_length=64, blank=True, default="", help_text=_("its MLflow run"))
     result = models.JSONField(null=True, help_text=_("what a batch gave back"))
     exit_code = models.IntegerField(null=True, help_text=_("with which its main task ended"))
+    restarts = models.PositiveIntegerField(default=0, help_text=_("how often its main task was tried again"))
     sweep = models.ForeignKey(Sweep, null=True, on_delete=models.SET_NULL, related_name="deployments")
     sweep_place = models.PositiveIntegerField(null=True, help_text=_("which of the sweep's variants it is"))
 
@@ -162,6 +163,7 @@ class Deployment(models.Model):
             models.Index(fields=["status", "not_before"]),
             models.Index(fields=["project", "-created"]),
         ]
+        constraints = [models.UniqueConstraint(fields=["sweep", "sweep_place"], name="one_deployment_per_variant")]
 
     def __str__(self) -> str:
         return self.title

@@ -1,13 +1,16 @@
 """What is followed in MLflow: a project's account there, and several trainings of one kind."""
 
 import uuid
+from typing import Self
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.crypto import EncryptedTextField
-from accounts.models import Project, User
+from accounts.models import Project, Role, User
 from marketplace.models import Asset
 
 
@@ -24,6 +27,19 @@ class TrackingAccount(models.Model):
         return self.username
 
 
+class SweepQuerySet(models.QuerySet["Sweep"]):
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        """What the projects of this person have; of an archived one, if they manage it."""
+        if not isinstance(user, User):
+            return self.none()
+        # One filter: in a second one the role could be somebody else's.
+        readable = Q(project__archived=None) | Q(project__memberships__role=Role.MANAGER)
+        return self.filter(readable, project__memberships__user=user)
+
+    def with_parts(self) -> Self:
+        return self.select_related("project", "owner", "asset")
+
+
 class Sweep(models.Model):
     """One training asked for several times with other arguments; each is a deployment of its own."""
 
@@ -37,8 +53,13 @@ class Sweep(models.Model):
     variants = models.JSONField(help_text=_("one object of arguments a training, in their order"))
     at_once = models.PositiveIntegerField(default=1, help_text=_("at most so many trainings run at the same time"))
     run_id = models.CharField(max_length=64, blank=True, default="", help_text=_("its parent run in MLflow"))
+    run_closed = models.BooleanField(default=False, help_text=_("MLflow was told that it ended"))
     stopped = models.DateTimeField(null=True, help_text=_("since when no further training of it starts"))
+    ended = models.DateTimeField(null=True, help_text=_("since when none of it runs or waits"))
+    reason = models.TextField(blank=True, default="", help_text=_("why no further training starts now"))
     created = models.DateTimeField(default=timezone.now)
+
+    objects = SweepQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created"]

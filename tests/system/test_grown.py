@@ -18,6 +18,7 @@ ON_BOTH = [
     "tests/unit/marketplace",
     "tests/unit/projects",
     "tests/unit/test_accounts.py",
+    "tests/unit/test_odd_requests.py",
 ]
 
 

@@ -93,7 +93,8 @@ def compiled(deployed):
     def make(metadata: dict[str, Any], runtime: Runtime, **request: Any) -> dict[str, Any]:
         data = yaml.safe_dump(metadata).encode()
         contents = Contents(metadata=data, installable=True)
-        name = str(metadata.get("title", "x"))
+        # No folder and no address holds a NUL: sources never find one, whatever a file's text says.
+        name = str(metadata.get("title", "x")).replace("\0", "")
         package = f"git+https://git.example.org/{name}@abc" if runtime is Runtime.PACKAGE else ""
         asset, _outcome = take_over(deployed.asset.source, Found(name, f"o-{name}", contents, package=package))
         assert re.fullmatch(r"[a-z0-9_-]+", asset.slug)

@@ -251,6 +251,9 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
         managed = Project.objects.filter(memberships__user=user, memberships__role=Role.MANAGER)
         return self.filter(Q(actor=user) | Q(project__in=managed))
 
+    def about(self, thing: models.Model) -> Self:
+        return self.filter(object_type=thing._meta.model_name, object_id=str(thing.pk))
+
     def narrowed(self, *, actor: str = "", project: str = "", thing: str = "") -> Self:
         """Those of this person (user name), in this project (slug), about this object (its id), where given."""
         wanted = {"actor__username": actor, "project__slug": project, "object_id": thing}

@@ -1,16 +1,18 @@
 """Who did what, in words: events of the audit as pages show them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import AuditEvent, Project, User
-from jobs.models import Deployment
+from accounts.models import AuditEvent, AuditEventQuerySet, Capability, Project, User
+from jobs.models import Deployment, Storage, Sweep
 
 # Each is followed by what it is about: "Ada deployed My digits".
 WORDS: Mapping[str, str | Promise] = {
@@ -47,6 +49,32 @@ WORDS: Mapping[str, str | Promise] = {
 
 
 @dataclass(frozen=True)
+class Thing:
+    """A kind of object that the audit tells of: who may see one, what it is called, where its page is."""
+
+    model: Any  # a model with objects
+    seen_by: Callable[[User], QuerySet[Any]]
+    title: str  # a field
+    page: str = ""  # name of the URL, which takes the key
+    key: str = "pk"
+
+
+def _people_seen_by(reader: User) -> QuerySet[User]:
+    return User.objects.all() if reader.can(Capability.ADMINISTER) else User.objects.none()
+
+
+# One line a kind, by its model's name: then pages name and link it, `{% history thing %}` works on its
+# page, and REST's `audit?object=` tells everyone who may see it.
+THINGS: Mapping[str, Thing] = {
+    "deployment": Thing(Deployment, Deployment.objects.visible_to, "title", page="deployment"),
+    "project": Thing(Project, Project.objects.visible_to, "name", page="project", key="slug"),
+    "storage": Thing(Storage, Storage.objects.visible_to, "name"),
+    "sweep": Thing(Sweep, lambda reader: Sweep.objects.filter(project__in=Project.objects.of(reader)), "title"),
+    "user": Thing(User, _people_seen_by, "username", page="person", key="username"),
+}
+
+
+@dataclass(frozen=True)
 class Line:
     at: datetime
     actor: User | None
@@ -57,46 +85,76 @@ class Line:
     detail: str
 
 
+@dataclass(frozen=True)
+class _Names:
+    """What the objects of some events are called, and where those pages are that the reader may open."""
+
+    titles: Mapping[tuple[str, str], str]
+    pages: Mapping[tuple[str, str], str]
+
+    @classmethod
+    def of(cls, events: Sequence[AuditEvent], reader: User) -> "_Names":
+        titles: dict[tuple[str, str], str] = {}
+        pages: dict[tuple[str, str], str] = {}
+        for kind, thing in THINGS.items():
+            ids = [event.object_id for event in events if event.object_type == kind]
+            if ids:
+                titles |= _column(kind, thing.model.objects.filter(pk__in=ids), thing.title)
+            if ids and thing.page:
+                keys = _column(kind, thing.seen_by(reader).filter(pk__in=ids), thing.key)
+                pages |= {name: reverse(thing.page, args=[key]) for name, key in keys.items()}
+        return cls(titles, pages)
+
+
 def lines(events: Sequence[AuditEvent], reader: User) -> list[Line]:
     """Each with the title of what it is about, and the way there where the reader may go."""
-    titles = {"user": _users(events), "project": _projects(events), "deployment": _deployments(events)}
-    open_to = set(_rows(Deployment.objects.visible_to(reader), _ids(events, "deployment"), "title"))
-    return [
-        Line(
-            at=event.at,
-            actor=event.actor,
-            words=WORDS.get(event.action, event.action),
-            title="" if _about_oneself(event) else titles.get(event.object_type, {}).get(event.object_id, ""),
-            url=reverse("deployment", args=[event.object_id]) if event.object_id in open_to else "",
-            project=None if event.object_type == "project" else event.project,
-            detail=", ".join(f"{name}: {_text(value)}" for name, value in event.detail.items()),
-        )
-        for event in events
-    ]
+    names = _Names.of(events, reader)
+    return [_line(event, names) for event in events]
+
+
+def history(thing: Model, reader: User) -> list[Line]:
+    """Who did what to this one object, newest first; for pages of objects that the reader may see."""
+    return lines(
+        list(AuditEvent.objects.about(thing).select_related("actor", "project").order_by("-at", "-pk")), reader
+    )
+
+
+def told_to(reader: User, object_id: str = "") -> AuditEventQuerySet:
+    """What this person may read: all that the audit's rows say, and everything about the one object they may see."""
+    rows = AuditEvent.objects.visible_to(reader)
+    for kind, thing in THINGS.items():
+        if object_id and _is_seen(thing, object_id, reader):
+            rows |= AuditEvent.objects.filter(object_type=kind, object_id=object_id)
+    return rows
+
+
+def _is_seen(thing: Thing, object_id: str, reader: User) -> bool:
+    try:
+        key = thing.model._meta.pk.to_python(object_id)
+    except ValidationError:
+        return False  # of another kind: ids of some are numbers, of others not
+    return thing.seen_by(reader).filter(pk=key).exists()
+
+
+def _line(event: AuditEvent, names: _Names) -> Line:
+    name = (event.object_type, event.object_id)
+    return Line(
+        at=event.at,
+        actor=event.actor,
+        words=WORDS.get(event.action, event.action),
+        title="" if _about_oneself(event) else names.titles.get(name, ""),
+        url=names.pages.get(name, ""),
+        project=None if event.object_type == "project" else event.project,
+        detail=", ".join(f"{name}: {_text(value)}" for name, value in event.detail.items()),
+    )
 
 
 def _about_oneself(event: AuditEvent) -> bool:
     return event.object_type == "user" and event.object_id == str(event.actor_id)
 
 
-def _users(events: Sequence[AuditEvent]) -> dict[str, str]:
-    return _rows(User.objects.all(), _ids(events, "user"), "username")
-
-
-def _projects(events: Sequence[AuditEvent]) -> dict[str, str]:
-    return _rows(Project.objects.all(), _ids(events, "project"), "name")
-
-
-def _deployments(events: Sequence[AuditEvent]) -> dict[str, str]:
-    return _rows(Deployment.objects.all(), _ids(events, "deployment"), "title")
-
-
-def _ids(events: Sequence[AuditEvent], kind: str) -> list[str]:
-    return [event.object_id for event in events if event.object_type == kind]
-
-
-def _rows(rows: Any, ids: list[str], field: str) -> dict[str, str]:
-    return {str(pk): text for pk, text in rows.filter(pk__in=ids).values_list("pk", field)} if ids else {}
+def _column(kind: str, rows: QuerySet[Any], field: str) -> dict[tuple[str, str], str]:
+    return {(kind, str(pk)): str(value) for pk, value in rows.values_list("pk", field)}
 
 
 def _text(value: Any) -> str:

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from ninja import Router
 from pydantic import Field
 
-from accounts.models import AuditEvent
+from dashboard import audit
 from dashboard.api import paging
 from dashboard.api.project_schemas import AuditList, AuditOut
 from dashboard.people import person
@@ -24,13 +24,13 @@ def list_audit(
     request: HttpRequest,
     actor: Annotated[str, Field(description="User name.")] = "",
     project: Annotated[str, Field(description="Id of a project.")] = "",
-    object: Annotated[str, Field(description="Id of a deployment or a token.")] = "",
+    object: Annotated[str, Field(description="Id of a deployment, a storage, a sweep or a token.")] = "",
     q: Annotated[str, Field(description="Part of an action, as “deployment” or “member.added”.")] = "",
     limit: paging.Limit = paging.DEFAULT_LIMIT,
     cursor: paging.Cursor = None,
 ) -> AuditList:
-    """Administrators see everything."""
-    rows = AuditEvent.objects.visible_to(person(request)).narrowed(actor=actor, project=project, thing=object)
+    """Of one object, everybody who may see it; administrators see everything."""
+    rows = audit.told_to(person(request), object).narrowed(actor=actor, project=project, thing=object)
     rows = rows.filter(action__icontains=q).select_related("actor", "project")
     page, following = paging.newest_first(rows, limit=limit, cursor=cursor, by="at")
     return AuditList(items=[AuditOut.of(row) for row in page], count=rows.count(), next=following)

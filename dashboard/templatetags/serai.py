@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import template
+from django.db.models import Model
 from django.http import HttpRequest
 from django.template.context import Context
 from django.template.loader import render_to_string
@@ -16,7 +17,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard import looks, training
+from accounts.models import User
+from dashboard import audit, looks, training
 from jobs.models import Deployment
 
 register = template.Library()
@@ -180,6 +182,13 @@ def alert(content: str, tone: str = "info", title: str = "", icon: str = "") -> 
     """``{% alert "warning" title=… %}…{% endalert %}``; ``tone`` is info, success, warning or danger."""
     parts = {"content": content, "tone": tone, "title": title, "icon": icon or looks.ALERT_LOOKS[tone].icon}
     return render_to_string("components/alert.html", parts)
+
+
+@register.inclusion_tag("audit/_history.html", takes_context=True)
+def history(context: Context, thing: Model) -> dict[str, Any]:
+    """``{% history storage %}``: who did what to it, on its page. Its kind has a line in ``audit.THINGS``."""
+    reader = context.get("user")
+    return {"lines": audit.history(thing, reader) if isinstance(reader, User) else []}
 
 
 @register.inclusion_tag("components/mlflow_notice.html")

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 
-from datacenters.jobspec import File, JobSpec, Port, Resources, Runtime, TaskSpec, literal
+from datacenters.jobspec import OWN_DATA, File, JobSpec, Mount, Port, Resources, Runtime, TaskSpec, literal
 from jobs import tools, tracking
 from jobs.models import Deployment
 from jobs.tools import Tool, ToolRuntime, ToolTask
@@ -26,9 +27,11 @@ def compile_tool(deployment: Deployment, tool: Tool, runtime: Runtime) -> tuple[
     if way.requirements:
         env["SERAI_ENVIRONMENT"] = f"{PACKAGES_ROOT}/{environment_key(way)}"
         before += (_packages_task(deployment, way),)
-    tasks = tuple(_task(deployment, task, index, runtime, env, secrets) for index, task in enumerate(way.tasks))
-    ports = tuple(Port(port.label, port.health_path) for port in tool.ports)
-    return parts.job(deployment, before + tasks, ports), {**secrets, **tools.secrets_of(deployment)}
+    tasks = tuple(_task(deployment, way, task, runtime, env, secrets) for task in way.tasks)
+    own_network = way.network == "own"
+    ports = tuple(Port(port.label, port.health_path, port.inside if own_network else None) for port in tool.ports)
+    spec = replace(parts.job(deployment, before + tasks, ports), own_network=own_network)
+    return spec, {**secrets, **tools.secrets_of(deployment)}
 
 
 def environment_key(way: ToolRuntime) -> str:
@@ -52,8 +55,8 @@ def _packages_task(deployment: Deployment, way: ToolRuntime) -> TaskSpec:
 
 def _task(
     deployment: Deployment,
+    way: ToolRuntime,
     task: ToolTask,
-    index: int,
     runtime: Runtime,
     env: Mapping[str, str],
     tracked: Mapping[str, str],
@@ -61,13 +64,17 @@ def _task(
     return TaskSpec(
         name=task.name,
         runtime=runtime,
+        lifecycle=task.lifecycle,
         command=task.command,
-        image=task.image,
+        image=f"{task.image}@{task.digest}" if task.digest else task.image,
         args=task.args,
         env={**env, **task.env},
         files=tuple(File(path, content) for path, content in task.files.items()),
         secrets=tuple(sorted({*task.secrets, *tracked})),
-        resources=_share(parts.resources(deployment), task.share, first=index == 0),
+        mounts=tuple(Mount(f"{OWN_DATA}/{name}", target) for name, target in task.volumes.items()),
+        resources=_share(parts.resources(deployment), task.share, first=task is way.main),
+        restarts=task.restarts,
+        shared_memory_mb=task.shared_memory_mb,
         kill_signal=task.kill_signal,
         kill_timeout_seconds=task.kill_timeout_seconds,
     )

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from datacenters.jobspec import Runtime
+from datacenters.jobspec import JobKind, Lifecycle, Runtime
 from marketplace import reading
 
 from . import schema
@@ -18,6 +18,12 @@ from .tool import OPTION_PREFIX, Authorization, Shelf, Tool, ToolOption, ToolPor
 INTERPOLATION = re.compile(r"\$\{([^}]*)\}")
 KNOWN_NAMES = re.compile(r"NOMAD_(TASK_DIR|SECRETS_DIR|ALLOC_DIR)|meta\.serai_[a-z_]+")
 ENVIRONMENT, STORAGE = "SERAI_ENVIRONMENT", "SERAI_STORAGE_DIR"
+# Who runs at the same time, and so shares what was asked for.
+PHASES = (
+    frozenset({Lifecycle.PRESTART, Lifecycle.PRESTART_SIDECAR}),
+    frozenset({Lifecycle.PRESTART_SIDECAR, Lifecycle.MAIN, Lifecycle.POSTSTART_SIDECAR}),
+    frozenset({Lifecycle.POSTSTOP}),
+)
 NUMBERS = ("integer", "number")
 
 
@@ -56,10 +62,14 @@ def _inconsistent(document: Mapping[str, Any], path: Path) -> Iterator[str]:
         yield _("id: it must be “%(name)s”, as the file is called.") % {"name": path.stem}
     for option in document.get("options", []):
         yield from _wrong_option(option)
-    for port in document["ports"]:
+    if ("ports" in document) != (document.get("kind", JobKind.SERVICE) == JobKind.SERVICE):
+        yield _("ports: a service has some, a batch has none.")
+    for port in document.get("ports", []):
         secret = port.get("authorization", {}).get("secret")
         if secret and secret not in _secrets(document):
             yield _unknown_secret(f"ports.{port['label']}", secret)
+        if "inside" in port and "own" not in [way.get("network") for way in document["runtimes"].values()]:
+            yield _("ports.%(label)s: “inside” belongs to containers with a network of their own.") % port
     for name, runtime in document["runtimes"].items():
         yield from _wrong_runtime(document, name, runtime, path)
 
@@ -90,16 +100,24 @@ def _wrong_runtime(document: Mapping[str, Any], name: str, runtime: Mapping[str,
     tasks = runtime["tasks"]
     if len({task["name"] for task in tasks}) < len(tasks):
         yield _("runtimes.%(name)s: two tasks have the same name.") % {"name": name}
-    if sum(task.get("share", 1) for task in tasks) > 1.001:
+    if not any(task.get("lifecycle", Lifecycle.MAIN) == Lifecycle.MAIN for task in tasks):
+        yield _("runtimes.%(name)s: it has no main task.") % {"name": name}
+    if any(_shared(tasks, phase) > 1.001 for phase in PHASES):
         yield _("runtimes.%(name)s: the shares of its tasks add up to more than 1.") % {"name": name}
     needed = "command" if name == Runtime.PACKAGE else "image"
     for task in tasks:
         place = f"runtimes.{name}.{task['name']}"
+        if name == Runtime.PACKAGE and (odd := sorted({"volumes", "shared_memory_mb", "digest"} & set(task))):
+            yield _("%(place)s: only a container has “%(odd)s”.") % {"place": place, "odd": odd[0]}
         if not task.get(needed):
             yield _("%(place)s: “%(needed)s” is missing.") % {"place": place, "needed": needed}
         yield from (_unknown_secret(place, key) for key in task.get("secrets", []) if key not in _secrets(document))
         yield from _missing_files(place, task, path)
         yield from _unknown_names(place, task, _names(document, runtime))
+
+
+def _shared(tasks: Iterable[Mapping[str, Any]], phase: frozenset[Lifecycle]) -> float:
+    return sum(float(task.get("share", 1)) for task in tasks if task.get("lifecycle", Lifecycle.MAIN) in phase)
 
 
 def _secrets(document: Mapping[str, Any]) -> frozenset[str]:
@@ -118,7 +136,7 @@ def _missing_files(place: str, task: Mapping[str, Any], path: Path) -> Iterator[
 
 def _names(document: Mapping[str, Any], runtime: Mapping[str, Any]) -> frozenset[str]:
     """The variables that its tasks have, beside those that every task has."""
-    labels = [port["label"].replace("-", "_") for port in document["ports"]]
+    labels = [port["label"].replace("-", "_") for port in document.get("ports", [])]
     ports = [f"NOMAD_{what}_{label}" for label in labels for what in ("IP", "PORT", "ADDR")]
     options = [OPTION_PREFIX + option["name"].upper() for option in document.get("options", [])]
     installed = [ENVIRONMENT] if "requirements" in runtime else []
@@ -138,7 +156,8 @@ def _tool(document: Mapping[str, Any], path: Path) -> Tool:
     made: dict[str, Any] = {
         "least": document.get("least", {}),
         "options": tuple(_option(option) for option in document.get("options", [])),
-        "ports": tuple(_port(port) for port in document["ports"]),
+        "ports": tuple(_port(port) for port in document.get("ports", [])),
+        "kind": JobKind(document.get("kind", JobKind.SERVICE)),
         "runtimes": {Runtime(name): _runtime(runtime, path) for name, runtime in document["runtimes"].items()},
         **{name: tuple(document.get(name, [])) for name in ("secrets", "libraries", "tags")},
     }
@@ -156,13 +175,15 @@ def _port(port: Mapping[str, Any]) -> ToolPort:
 
 def _runtime(runtime: Mapping[str, Any], path: Path) -> ToolRuntime:
     lock = _without_comments(_lock(runtime["requirements"]).read_text()) if "requirements" in runtime else ""
-    return ToolRuntime(tuple(_task(task, path) for task in runtime["tasks"]), lock)
+    tasks = tuple(_task(task, path) for task in runtime["tasks"])
+    return ToolRuntime(tasks, lock, runtime.get("network", "host"))
 
 
 def _task(task: Mapping[str, Any], path: Path) -> ToolTask:
     texts = {name: tuple(task.get(name, [])) for name in ("args", "secrets")}
     contents = {target: (path.parent / source).read_text() for target, source in task.get("files", {}).items()}
-    return ToolTask(**{**task, **texts, "files": contents})
+    lifecycle = Lifecycle(task.get("lifecycle", Lifecycle.MAIN))
+    return ToolTask(**{**task, **texts, "files": contents, "lifecycle": lifecycle})
 
 
 def _lock(role: str) -> Path:

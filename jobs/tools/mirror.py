@@ -76,4 +76,4 @@ def metadata(tool: Tool) -> dict[str, Any]:
 
 def _image(tool: Tool) -> dict[str, str]:
     way = tool.runtimes.get(Runtime.CONTAINER)
-    return {"docker_image": way.tasks[0].image} if way else {}
+    return {"docker_image": way.main.image} if way else {}

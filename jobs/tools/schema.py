@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as lazy
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from datacenters.jobspec import JobKind, Lifecycle
+
 Json = dict[str, Any]
 
 TEXT: Json = {"type": "string", "minLength": 1}
@@ -16,6 +18,7 @@ TEXTS: Json = {"type": "array", "items": TEXT}
 NUMBER: Json = {"type": "number", "minimum": 0}
 VARIABLE = "^[A-Z][A-Z0-9_]*$"
 PATH = "^(?!/)(?!.*\\.\\.).+$"  # below the folder, whichever it is
+VOLUME = "^[a-z][a-z0-9-]{0,29}$"
 OPTION_TYPES = ("text", "integer", "number", "boolean", "choice", "repository")
 RESOURCES = ("cpu_cores", "memory_mb", "disk_mb", "gpus", "gpu_memory_mb", "gpu_compute_capability")
 
@@ -52,13 +55,16 @@ PORT = _object(
     ("label",),
     label={"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$"},
     health_path={"type": "string", "pattern": "^/"},
-    authorization=_object(("scheme", "secret"), scheme=TEXT, secret=TEXT),
+    inside={"type": "integer", "minimum": 1, "maximum": 65_535},
+    authorization=_object(("scheme", "secret"), scheme=TEXT, secret=TEXT, user=TEXT),
 )
 TASK = _object(
     ("name",),
     name={"type": "string", "pattern": "^[a-z][a-z0-9-]{0,29}$"},
     command=TEXT,
     image=TEXT,
+    digest={"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
+    lifecycle={"enum": list(Lifecycle)},
     args=TEXTS,
     env=_named(VARIABLE, {"type": "string"}),
     files=_named(PATH, {"type": "string", "pattern": PATH}),  # in the task's folder: beside the tool file
@@ -66,14 +72,19 @@ TASK = _object(
     share={"type": "number", "exclusiveMinimum": 0, "maximum": 1},
     kill_signal={"type": "string", "pattern": "^SIG[A-Z0-9]+$"},
     kill_timeout_seconds={"type": "integer", "minimum": 1, "maximum": 300},
+    restarts={"type": "integer", "minimum": 0, "maximum": 100},
+    volumes=_named(VOLUME, {"type": "string", "pattern": "^/[^$]*$"}),  # of its allocation: where the container sees it
+    shared_memory_mb={"type": "integer", "minimum": 1},
 )
 AMOUNTS = {**_object(), "properties": dict.fromkeys(RESOURCES, NUMBER)}
 TOOL = _object(
-    ("id", "title", "summary", "description", "runtimes", "ports", "resources"),
+    ("id", "title", "summary", "description", "runtimes", "resources"),
     id={"type": "string", "pattern": "^[a-z][a-z0-9-]{0,39}$"},
     title=TEXT,
     summary=TEXT,
     description=TEXT,
+    notice=TEXT,
+    kind={"enum": list(JobKind)},
     licence=TEXT,
     links=_named(".", TEXT),
     libraries=TEXTS,
@@ -87,7 +98,7 @@ TOOL = _object(
     runtimes={
         **_object(
             package=_object(("tasks",), requirements=TEXT, tasks=_list(TASK)),
-            container=_object(("tasks",), tasks=_list(TASK)),
+            container=_object(("tasks",), tasks=_list(TASK), network={"enum": ["host", "own"]}),
         ),
         "minProperties": 1,
     },
@@ -148,6 +159,10 @@ def _least(value: Any, rule: Any, _schema: Any) -> list[str]:
     return [_("%(value)s is less than %(least)s.") % {"value": _short(value), "least": rule}]
 
 
+def _most(value: Any, rule: Any, _schema: Any) -> list[str]:
+    return [_("%(value)s is more than %(most)s.") % {"value": _short(value), "most": rule}]
+
+
 def _empty(_value: Any, _rule: Any, _schema: Any) -> list[str]:
     return [_("Something must stand here.")]
 
@@ -164,6 +179,7 @@ WORDS: Mapping[str, Callable[[Any, Any, Any], list[str]]] = {
     "enum": _enum,
     "pattern": _pattern,
     "minimum": _least,
+    "maximum": _most,
     "minLength": _empty,
     "minItems": _empty,
     "minProperties": _empty,

@@ -2,10 +2,24 @@
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from jobs.models import Deployment, DeploymentSecret
 
 from .shelf import tool_of
+from .tool import ToolPort
+
+
+@dataclass(frozen=True)
+class Login:
+    """What an endpoint wants to see of whoever may use it; nothing where it wants nothing."""
+
+    authorization: bytes = field(default=b"", repr=False)
+    cookie: bytes = field(default=b"", repr=False)  # name=value
+
+    def headers(self) -> dict[str, str]:
+        shown = {"Authorization": self.authorization, "Cookie": self.cookie}
+        return {name: value.decode() for name, value in shown.items() if value}
 
 
 def secrets_of(deployment: Deployment) -> Mapping[str, str]:
@@ -14,12 +28,22 @@ def secrets_of(deployment: Deployment) -> Mapping[str, str]:
     return {name: _value(deployment, name) for name in tool.secrets} if tool else {}
 
 
-def authorization(deployment: Deployment, label: str) -> bytes:
-    """What the endpoint wants to see as Authorization; nothing where it wants nothing."""
+def port_of(deployment: Deployment, label: str) -> ToolPort | None:
+    """What its tool's file says of this endpoint."""
     tool = tool_of(deployment.asset)
-    wanted = tool.authorization(label) if tool else None
-    secret = DeploymentSecret.objects.filter(deployment=deployment, name=wanted.secret).first() if wanted else None
-    return f"{wanted.scheme} {secret.value}".encode() if wanted and secret else b""
+    return next((port for port in tool.ports if port.label == label), None) if tool else None
+
+
+def login(deployment: Deployment, label: str) -> Login:
+    """What the gateway shows this endpoint, and who else asks it from inside."""
+    port = port_of(deployment, label)
+    shown = port.authorization if port else None
+    secret = DeploymentSecret.objects.filter(deployment=deployment, name=shown.secret).first() if shown else None
+    if shown is None or secret is None:
+        return Login()
+    if shown.cookie:
+        return Login(cookie=f"{shown.cookie}={secret.value}".encode())
+    return Login(authorization=f"{shown.scheme} {secret.value}".encode())
 
 
 def _value(deployment: Deployment, name: str) -> str:

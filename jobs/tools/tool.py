@@ -1,12 +1,13 @@
 """What a tool file says, read and checked."""
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from datacenters.jobspec import Runtime
+from datacenters.jobspec import JobKind, Lifecycle, Runtime
 
 OPTION_PREFIX = "OPTION_"
 
@@ -32,10 +33,17 @@ class ToolOption:
 
 @dataclass(frozen=True)
 class Authorization:
-    """How the gateway shows the endpoint that it may: ``Authorization: <scheme> <value of the secret>``."""
+    """How the gateway shows the endpoint that it may: ``Authorization: <scheme> <value of the secret>``.
+
+    With a ``user`` the value is what a password is for the scheme ``Basic``."""
 
     scheme: str
     secret: str
+    user: str = ""
+
+    def header(self, value: str) -> bytes:
+        shown = base64.b64encode(f"{self.user}:{value}".encode()).decode() if self.user else value
+        return f"{self.scheme} {shown}".encode()
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class ToolPort:
     label: str
     health_path: str | None = None
     authorization: Authorization | None = None
+    inside: int | None = None  # where it listens in a network of the job's own
 
 
 @dataclass(frozen=True)
@@ -50,13 +59,18 @@ class ToolTask:
     name: str
     command: str = ""
     image: str = ""  # of a container
+    digest: str = ""  # of its image, where it is known: then no other image can take the tag's place
+    lifecycle: Lifecycle = Lifecycle.MAIN
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)  # path in the task's folder -> content
     secrets: tuple[str, ...] = ()
-    share: float = 1.0  # of the processor and memory that were asked for; GPUs are the first task's
+    share: float = 1.0  # of the processor and memory that were asked for; GPUs are the first main task's
     kill_signal: str = "SIGTERM"
     kill_timeout_seconds: int = 10
+    restarts: int = 0
+    volumes: Mapping[str, str] = field(default_factory=dict)  # folder that its tasks share -> path in the container
+    shared_memory_mb: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,11 @@ class ToolRuntime:
 
     tasks: tuple[ToolTask, ...]
     requirements: str = ""  # the lock's content
+    network: str = "host"  # or "own": containers that reach each other at 127.0.0.1
+
+    @property
+    def main(self) -> ToolTask:
+        return next(task for task in self.tasks if task.lifecycle is Lifecycle.MAIN)
 
 
 @dataclass(frozen=True)
@@ -74,9 +93,11 @@ class Tool:
     summary: str
     description: str  # Markdown
     runtimes: Mapping[Runtime, ToolRuntime]
-    ports: tuple[ToolPort, ...]
+    ports: tuple[ToolPort, ...]  # of a service
     resources: Mapping[str, float]  # what its form suggests
     least: Mapping[str, float]  # what its form takes at least
+    kind: JobKind = JobKind.SERVICE
+    notice: str = ""  # what people must know before they deploy it
     options: tuple[ToolOption, ...] = ()
     secrets: tuple[str, ...] = ()  # made for each deployment
     tracking: bool = False  # its tasks may log runs in MLflow

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from django.conf import settings
 
-from datacenters.jobspec import Runtime
+from datacenters.jobspec import JobKind, Runtime
 from jobs.tools import ToolFault, load, read
 
 from .conftest import TOY
@@ -30,6 +30,28 @@ def task(**values: object) -> dict[str, object]:
     return {"package": {"tasks": [{**tasks[0], **values}]}}
 
 
+def container(**values: object) -> dict[str, object]:
+    return {"container": {"tasks": [{"name": "main", "image": "pages:1", **values}]}}
+
+
+def test_what_never_runs_at_the_same_time_shares_nothing(folder):
+    tasks = [
+        {"name": "before", "image": "pages:1", "lifecycle": "prestart", "share": 1},
+        {"name": "database", "image": "database:1", "lifecycle": "prestart-sidecar", "share": 0.4},
+        {"name": "main", "image": "pages:1", "share": 0.6},
+        {"name": "after", "image": "pages:1", "lifecycle": "poststop"},
+    ]
+    assert "shares of its tasks" in faults(folder, changed(runtimes={"container": {"tasks": tasks}}))
+    tasks[0]["share"] = 0.5
+    (folder / "toy.yml").write_text(changed(runtimes={"container": {"tasks": tasks}}))
+    assert read(folder / "toy.yml").runtimes[Runtime.CONTAINER].main.name == "main"
+
+
+def test_a_batch_has_no_ports(folder):
+    (folder / "toy.yml").write_text(changed(kind="batch", ports=None, runtimes=container()))
+    assert (read(folder / "toy.yml").kind, read(folder / "toy.yml").ports) == (JobKind.BATCH, ())
+
+
 def test_a_tool_file_is_read_with_its_scripts(folder):
     tool = read(folder / "toy.yml")
     (main,) = tool.runtimes[Runtime.PACKAGE].tasks
@@ -50,7 +72,17 @@ def test_a_change_of_any_of_its_files_changes_its_digest(folder):
     ("text", "sentence"),
     [
         (changed(id="other"), "id: it must be “toy”, as the file is called."),
-        (changed(ports=None), "The file: “ports” is missing."),
+        (changed(ports=None), "ports: a service has some, a batch has none."),
+        (changed(kind="batch"), "ports: a service has some, a batch has none."),
+        (changed(kind="daily"), "kind: “daily” is none of: service, batch."),
+        (changed(ports=[{"label": "page", "inside": 80}]), "“inside” belongs to containers with a network of their own"),
+        (changed(ports=[{"label": "page", "inside": 70_000}]), "ports.0.inside: “70000” is more than 65535."),
+        (changed(runtimes=task(volumes={"data": "/data"})), "runtimes.package.main: only a container has “volumes”."),
+        (changed(runtimes=container(volumes={"../x": "/data"})), "“../x” is not of the form"),
+        (changed(runtimes=container(volumes={"data": "${HOME}"})), "“${HOME}” is not of the form"),
+        (changed(runtimes=container(digest="sha256:abc")), "digest: “sha256:abc” is not of the form"),
+        (changed(runtimes=container(lifecycle="sometimes")), "lifecycle: “sometimes” is none of: prestart, prestart-"),
+        (changed(runtimes=container(lifecycle="prestart")), "runtimes.container: it has no main task."),
         (changed(title=7), "title: “7” stands where a text is needed."),
         (changed(colour="red"), "The file: “colour” is not known here. Known: id, title"),
         (changed(ports=[]), "ports: Something must stand here."),
@@ -102,7 +134,7 @@ def test_each_fault_of_an_option_is_a_sentence(folder, option, sentence):
 
 
 def test_all_faults_are_told_at_once(folder):
-    text = faults(folder, changed(title=None, ports=None, summary=3))
+    text = faults(folder, changed(title=None, resources=None, summary=3))
     assert len(re.findall(r"is missing|stands where", text)) == 3
 
 

@@ -94,7 +94,8 @@ def _candidates() -> Sequence[Asset]:
 
 
 def _recent(deployments: DeploymentQuerySet) -> list[DeploymentEvent]:
-    events = DeploymentEvent.objects.filter(deployment__in=deployments)
+    """The newest turns; how far an installation is would push them all out."""
+    events = DeploymentEvent.objects.filter(deployment__in=deployments).exclude(verb="progressed")
     return list(events.select_related("deployment", "actor").order_by("-id")[:RECENT])
 
 

@@ -112,3 +112,11 @@ def test_the_page_takes_the_same_few_queries_however_much_runs(client, ada, djan
     client.force_login(ada)
     with django_assert_max_num_queries(14):
         client.get("/")
+
+
+def test_how_far_an_installation_is_pushes_no_turn_out_of_what_happened_lately(client, ada):
+    row = deployment(ada, status=Status.STARTING)
+    row.record("placed")
+    for _percent in range(20):
+        row.record("progressed", "installing")
+    assert [event.verb for event in home(client, ada).context["recent"]] == ["placed"]

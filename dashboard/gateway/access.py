@@ -75,8 +75,8 @@ class Upstream:
 
     host: str
     port: int
-    # What the endpoint itself wants to see as Authorization: the project's login, or a tool's own token.
-    authorization: bytes = field(default=b"", repr=False)
+    # What the endpoint itself wants to see: the project's login, or a tool's own token.
+    login: tools.Login = field(default_factory=tools.Login)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -165,7 +165,7 @@ def _mlflow(deployment: Deployment) -> Upstream:
         raise NotFound(_("This Serai keeps no runs: it has no MLflow."))
     login = tracking.login(deployment.project)
     basic = base64.b64encode(f"{login.username}:{login.password}".encode())
-    return Upstream(where.hostname, where.port or 80, authorization=b"Basic " + basic)
+    return Upstream(where.hostname, where.port or 80, tools.Login(b"Basic " + basic))
 
 
 def _upstream(deployment: Deployment, label: str) -> Upstream:
@@ -175,4 +175,4 @@ def _upstream(deployment: Deployment, label: str) -> Upstream:
         names = ", ".join(sorted(by_label)) or _("none yet")
         raise NotFound(_("“%(title)s” has no such endpoint.") % {"title": deployment.title}, _("It has: ") + names)
     where = by_label[label]
-    return Upstream(str(where["host"]), int(where["port"]), authorization=tools.authorization(deployment, label))
+    return Upstream(str(where["host"]), int(where["port"]), tools.login(deployment, label))

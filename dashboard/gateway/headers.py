@@ -92,9 +92,18 @@ def as_itself(headers: Headers, upstream: Upstream) -> Headers:
 
     Origin was compared with the endpoint's host before; a server that compares it with its own would refuse it.
     """
-    replaced = (b"host", b"authorization", b"origin")
+    replaced = (b"host", b"authorization", b"origin", b"cookie")
     passing = [(name, value) for name, value in headers if name.lower() not in replaced]
-    return [(b"host", str(upstream).encode()), (b"authorization", upstream.authorization), *passing]
+    shown = [(b"authorization", upstream.login.authorization)] if upstream.login.authorization else []
+    return [(b"host", str(upstream).encode()), *shown, *passing, *_cookies_with(upstream.login.cookie, headers)]
+
+
+def _cookies_with(login: bytes, headers: Headers) -> Headers:
+    """The client's cookies, but for one of the login's name, and the login itself."""
+    name = login.partition(b"=")[0].decode()
+    theirs = [pair for pair in _cookie_pairs(headers) if not name or pair.partition("=")[0].strip() != name]
+    pairs = [*theirs, login.decode()] if login else theirs
+    return [(b"cookie", "; ".join(pairs).encode("latin-1"))] if pairs else []
 
 
 def framing(headers: Sequence[tuple[bytes, bytes]]) -> Headers:

@@ -72,7 +72,7 @@ class Exchange:
     def headers(self) -> Headers:
         """What the endpoint gets, the host among it."""
         headers = request_headers(self.scope["headers"], self.place, self.caller)
-        return as_itself(headers, self.upstream) if self.upstream.authorization else headers
+        return as_itself(headers, self.upstream) if self.upstream.login.headers() else headers
 
 
 def new_pool() -> httpcore.AsyncConnectionPool:

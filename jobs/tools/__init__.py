@@ -5,12 +5,13 @@
 """
 
 from jobs.tools.files import ToolFault, load, read
-from jobs.tools.secrets import authorization, secrets_of
+from jobs.tools.secrets import Login, is_environment, login, port_of, secrets_of
 from jobs.tools.shelf import known, tool_of
 from jobs.tools.tool import Authorization, Shelf, Tool, ToolOption, ToolPort, ToolRuntime, ToolTask
 
 __all__ = [
     "Authorization",
+    "Login",
     "Shelf",
     "Tool",
     "ToolFault",
@@ -18,9 +19,11 @@ __all__ = [
     "ToolPort",
     "ToolRuntime",
     "ToolTask",
-    "authorization",
+    "is_environment",
     "known",
     "load",
+    "login",
+    "port_of",
     "read",
     "secrets_of",
     "tool_of",

@@ -20,6 +20,8 @@ VARIABLE = "^[A-Z][A-Z0-9_]*$"
 PATH = "^(?!/)(?!.*\\.\\.).+$"  # below the folder, whichever it is
 VOLUME = "^[a-z][a-z0-9-]{0,29}$"
 OPTION_TYPES = ("text", "integer", "number", "boolean", "choice", "repository")
+ACTIVITIES = ("jupyter", "code-server")
+COOKIE = "^[A-Za-z0-9_-]+$"
 RESOURCES = ("cpu_cores", "memory_mb", "disk_mb", "gpus", "gpu_memory_mb", "gpu_compute_capability")
 
 
@@ -56,7 +58,11 @@ PORT = _object(
     label={"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$"},
     health_path={"type": "string", "pattern": "^/"},
     inside={"type": "integer", "minimum": 1, "maximum": 65_535},
-    authorization=_object(("scheme", "secret"), scheme=TEXT, secret=TEXT, user=TEXT),
+    authorization={
+        **_object(("secret",), secret=TEXT, scheme=TEXT, user=TEXT, cookie={"type": "string", "pattern": COOKIE}),
+        "oneOf": [{"required": ["scheme"]}, {"required": ["cookie"]}],
+    },
+    activity={"enum": list(ACTIVITIES)},
 )
 TASK = _object(
     ("name",),
@@ -151,6 +157,11 @@ def _enum(value: Any, rule: Any, _schema: Any) -> list[str]:
     return [_("%(value)s is none of: %(known)s.") % values]
 
 
+def _either(_value: Any, rule: Any, _schema: Any) -> list[str]:
+    names = " / ".join(f"“{name}”" for choice in rule for name in choice["required"])
+    return [_("One of these must stand here, and no other of them: %(names)s.") % {"names": names}]
+
+
 def _pattern(value: Any, rule: Any, _schema: Any) -> list[str]:
     return [_("%(value)s is not of the form %(pattern)s.") % {"value": _short(value), "pattern": rule}]
 
@@ -177,6 +188,7 @@ WORDS: Mapping[str, Callable[[Any, Any, Any], list[str]]] = {
     "additionalProperties": _unknown,
     "type": _type,
     "enum": _enum,
+    "oneOf": _either,
     "pattern": _pattern,
     "minimum": _least,
     "maximum": _most,

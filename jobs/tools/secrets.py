@@ -31,7 +31,13 @@ def secrets_of(deployment: Deployment) -> Mapping[str, str]:
 def port_of(deployment: Deployment, label: str) -> ToolPort | None:
     """What its tool's file says of this endpoint."""
     tool = tool_of(deployment.asset)
-    return next((port for port in tool.ports if port.label == label), None) if tool else None
+    return tool.port(label) if tool else None
+
+
+def is_environment(deployment: Deployment) -> bool:
+    """People develop in it: it ends when nobody does."""
+    tool = tool_of(deployment.asset)
+    return tool is not None and tool.is_environment
 
 
 def login(deployment: Deployment, label: str) -> Login:
@@ -43,7 +49,7 @@ def login(deployment: Deployment, label: str) -> Login:
         return Login()
     if shown.cookie:
         return Login(cookie=f"{shown.cookie}={secret.value}".encode())
-    return Login(authorization=f"{shown.scheme} {secret.value}".encode())
+    return Login(authorization=shown.header(secret.value))
 
 
 def _value(deployment: Deployment, name: str) -> str:

@@ -33,13 +33,15 @@ class ToolOption:
 
 @dataclass(frozen=True)
 class Authorization:
-    """How the gateway shows the endpoint that it may: ``Authorization: <scheme> <value of the secret>``.
+    """How the gateway shows the endpoint that it may: ``Authorization: <scheme> <value of the secret>``, or a
+    ``cookie`` of that name with the value.
 
     With a ``user`` the value is what a password is for the scheme ``Basic``."""
 
-    scheme: str
     secret: str
+    scheme: str = ""
     user: str = ""
+    cookie: str = ""
 
     def header(self, value: str) -> bytes:
         shown = base64.b64encode(f"{self.user}:{value}".encode()).decode() if self.user else value
@@ -51,6 +53,7 @@ class ToolPort:
     label: str
     health_path: str | None = None
     authorization: Authorization | None = None
+    activity: str = ""  # how its server is asked whether anybody works in it: jobs/activity.py
     inside: int | None = None  # where it listens in a network of the job's own
 
 
@@ -114,8 +117,13 @@ class Tool:
     def health_path(self, label: str) -> str | None:
         return next((port.health_path for port in self.ports if port.label == label), None)
 
-    def authorization(self, label: str) -> Authorization | None:
-        return next((port.authorization for port in self.ports if port.label == label), None)
+    def port(self, label: str) -> ToolPort | None:
+        return next((port for port in self.ports if port.label == label), None)
+
+    @property
+    def is_environment(self) -> bool:
+        """People develop in it: it ends when nobody does."""
+        return any(port.activity for port in self.ports)
 
 
 @dataclass(frozen=True)

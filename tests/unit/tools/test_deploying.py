@@ -174,7 +174,7 @@ def running(site, ide, ask, ada) -> Deployment:
 
 def test_the_gateway_shows_the_tools_own_token(running, ada, bearer):
     upstream = find(Credentials(token=plain(bearer(ada))), Place(running.pk, "ide"))
-    assert upstream.authorization.decode() == f"token {tools.secrets_of(running)['JUPYTER_TOKEN']}"
+    assert upstream.login.authorization.decode() == f"token {tools.secrets_of(running)['JUPYTER_TOKEN']}"
     assert "token" not in repr(upstream)
 
 

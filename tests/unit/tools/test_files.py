@@ -93,6 +93,11 @@ def test_a_change_of_any_of_its_files_changes_its_digest(folder):
             changed(ports=[{"label": "page", "authorization": {"scheme": "token", "secret": "NONE"}}]),
             "ports.page: “NONE” is none of the tool's secrets.",
         ),
+        (
+            changed(ports=[{"label": "page", "authorization": {"secret": "PAGE_KEY"}}]),
+            "ports.0.authorization: One of these must stand here, and no other of them: “scheme” / “cookie”.",
+        ),
+        (changed(ports=[{"label": "page", "activity": "guess"}]), "“guess” is none of: jupyter, code-server"),
         (changed(runtimes=task(command="${HOME}/x")), "${HOME} is not known to its tasks. Known: NOMAD_ADDR_page"),
         (changed(runtimes=task(args=["${OPTION_NOSUCH}"])), "${OPTION_NOSUCH} is not known to its tasks."),
         (changed(runtimes=task(files={"local/x": "toy/missing.py"})), "there is no file toy/missing.py."),

@@ -19,7 +19,7 @@ class ArgumentField(forms.Field):
         super().__init__(
             label=argument.title,
             help_text=argument.help,
-            initial=_shown(argument, argument.default),
+            initial=shown(argument, argument.default),
             required=False,  # what is empty is the module's own default; a needed one is told by ``value_of``
             widget=_widget(argument),
         )
@@ -32,7 +32,7 @@ class ArgumentField(forms.Field):
 
     def get_bound_field(self, form: forms.BaseForm, field_name: str) -> BoundField:
         if field_name in form.initial:
-            form.initial[field_name] = _shown(self.argument, form.initial[field_name])
+            form.initial[field_name] = shown(self.argument, form.initial[field_name])
         return super().get_bound_field(form, field_name)
 
 
@@ -57,7 +57,7 @@ def _bounds(argument: Argument) -> dict[str, str]:
     return {"step": step} | {name: f"{value:g}" for name, value in bounds.items() if value is not None}
 
 
-def _shown(argument: Argument, value: Any) -> Any:
+def shown(argument: Argument, value: Any) -> Any:
     """A value as the widget shows it."""
     if isinstance(value, list | tuple) and argument.multiple:
         return "\n".join(item if isinstance(item, str) else json.dumps(item) for item in value)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from dashboard import batch_fields
 from dashboard.forms import OPTION, RESOURCES, DeployForm, Limit
 
 
@@ -18,7 +19,8 @@ def json_schema(form: DeployForm) -> dict[str, Any]:
         "options": _without_prefix(parts, OPTION),
         "arguments": {argument.name: argument.json_schema() for argument in form.arguments},
     }
-    top = {name: parts[name] for name in ("title", "project", "datacenter", "prefer", "exclude", "max_wait")}
+    plain = ("title", "project", *batch_fields.NAMES, "datacenter", "prefer", "exclude", "max_wait")
+    top = {name: parts[name] for name in plain if name in parts}
     kind, slug = (str(form.asset.kind), form.asset.slug) if form.asset else ("module", "")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import WORKING, Capability, Project, User
+from dashboard import batch_fields
 from dashboard.argument_fields import ArgumentField
 from datacenters.capacity import Capacity
 from datacenters.jobspec import JobKind
@@ -27,7 +28,7 @@ from jobs.places import places_for
 from jobs.requests import DeployRequest, ResourceRequest
 from marketplace.models import Asset, Kind
 
-OPTION, ARGUMENT = "option-", "argument-"
+OPTION, ARGUMENT, SWEPT = "option-", "argument-", "values-"
 RESOURCES = (
     "cpu_cores",
     "memory_mb",
@@ -38,7 +39,6 @@ RESOURCES = (
     "gpu_memory_mb",
     "gpu_compute_capability",
 )
-YEAR_SECONDS = 365 * 24 * 3600
 # What a small service or training takes when its author says nothing.
 DEFAULTS = {"cpu_cores": 1.0, "memory_mb": 2_000, "disk_mb": 2_000, "gpus": 0}
 # Field of ours <- key of the metadata's ``resources``.
@@ -84,7 +84,7 @@ class DeployForm(forms.Form):
     max_wait = forms.IntegerField(
         label=gettext_lazy("Wait at most (seconds)"),
         min_value=0,
-        max_value=YEAR_SECONDS,
+        max_value=batch_fields.YEAR_SECONDS,
         required=False,
         help_text=gettext_lazy("Empty: for ever."),
     )
@@ -104,7 +104,7 @@ class DeployForm(forms.Form):
         self._unknown = list(unknown)
         self._offer_places()
         self._ask_at_least()
-        for name, field in (*self._option_fields(), *self._argument_fields()):
+        for name, field in (*self._option_fields(), *self._argument_fields(), *self._batch_fields()):
             self.fields[name] = field
         for name, value in self.suggested().items():
             self.fields[name].initial = value
@@ -183,6 +183,10 @@ class DeployForm(forms.Form):
         for argument in self.arguments:
             yield ARGUMENT + argument.name, ArgumentField(argument)
 
+    def _batch_fields(self) -> Iterator[tuple[str, forms.Field]]:
+        if self.kind == DeploymentKind.BATCH:
+            yield from batch_fields.fields().items()
+
     # ── Filled by REST ───────────────────────────────────────────────────────────────────────────
     @classmethod
     def from_api(cls, body: Mapping[str, Any], *, owner: User) -> Self:
@@ -192,6 +196,8 @@ class DeployForm(forms.Form):
         blank = cls(owner=owner, asset=asset, kind=kind)
         given = _given(body)
         unknown = [(pointer_of(name), blank.unknown_field(name)) for name in given if name not in blank.fields]
+        if given.get("script") == "":  # a page sends an empty one when nobody wrote any
+            unknown.append((pointer_of("script"), batch_fields.empty()))
         if asset is None:
             unknown.insert(0, _no_asset(body))
         data = blank.initial_data() | {name: value for name, value in given.items() if name in blank.fields}
@@ -205,7 +211,9 @@ class DeployForm(forms.Form):
         return type(self)(self.initial_data(), owner=self.owner, asset=self.asset, kind=self.kind)
 
     def unknown_field(self, name: str) -> str:
-        group = next((prefix for prefix in (OPTION, ARGUMENT) if name.startswith(prefix)), "")
+        if name in batch_fields.NAMES:
+            return _("Only a batch run (kind “batch”) takes this.")
+        group = next((prefix for prefix in (OPTION, ARGUMENT, SWEPT) if name.startswith(prefix)), "")
         known = [field.removeprefix(group) for field in self.fields if group and field.startswith(group)]
         return _("No such value is taken here. Taken: %(known)s.") % {"known": ", ".join(known) or _("none")}
 
@@ -250,6 +258,7 @@ class DeployForm(forms.Form):
             resources=self._resources(),
             options=self._prefixed(OPTION),
             arguments=self._prefixed(ARGUMENT),
+            **batch_fields.request_values(values),
             datacenter=values["datacenter"] or None,
             prefer=tuple(values["prefer"]),
             exclude=tuple(values["exclude"]),
@@ -290,6 +299,11 @@ class DeployForm(forms.Form):
         return [self[name] for name in RESOURCES[3:]]
 
     @property
+    def batch_fields(self) -> list[forms.BoundField]:
+        """How long it may run and how often; the script has a place of its own."""
+        return [self[name] for name in batch_fields.NAMES[1:] if name in self.fields]
+
+    @property
     def place_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in ("datacenter", "prefer", "exclude", "max_wait")]
 
@@ -327,6 +341,7 @@ def api_body(form: DeployForm) -> dict[str, Any]:
         "resources": resources,
         "options": dict(request.options),
         "arguments": dict(request.arguments),
+        **batch_fields.body_values(request),
         "datacenter": request.datacenter,
         "prefer": list(request.prefer),
         "exclude": list(request.exclude),
@@ -337,7 +352,8 @@ def api_body(form: DeployForm) -> dict[str, Any]:
 
 def _given(body: Mapping[str, Any]) -> dict[str, Any]:
     """The values that a body names, by the form's field names."""
-    flat = {name: body[name] for name in ("title", "project", "datacenter", "prefer", "exclude", "max_wait")}
+    plain = ("title", "project", "datacenter", "prefer", "exclude", "max_wait", *batch_fields.NAMES)
+    flat = {name: body.get(name) for name in plain}
     flat |= dict(body["resources"])
     flat |= {OPTION + name: value for name, value in body["options"].items()}
     flat |= {ARGUMENT + name: value for name, value in body["arguments"].items()}
@@ -364,7 +380,7 @@ def _no_asset(body: Mapping[str, Any]) -> tuple[str, str]:
 def pointer_of(name: str) -> str:
     if name == "__all__":
         return "#"
-    for prefix, group in ((OPTION, "options"), (ARGUMENT, "arguments")):
+    for prefix, group in ((OPTION, "options"), (ARGUMENT, "arguments"), (SWEPT, "grid")):
         if name.startswith(prefix):
             return f"#/{group}/{name.removeprefix(prefix)}"
     return f"#/resources/{name}" if name in RESOURCES else f"#/{name}"

@@ -6,7 +6,7 @@ worked out from, and is worked out anew when that has changed. Only newer news c
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from datacenters.interface import DatacenterError, JobState, JobStatus, Stage
+from datacenters.interface import DatacenterError, JobState, JobStatus, Stage, TaskState
 from datacenters.models import Cluster
 
 from . import doorbell, services
@@ -126,12 +126,18 @@ def _starts_again(deployment: Deployment, state: JobState) -> bool:
 def _fields(deployment: Deployment, state: JobState) -> dict[str, Any]:
     status = _status(deployment, state)
     if status in FINAL:
-        return _ended(deployment, status, _end_reason(deployment, state, status)) | _told(state) | _help(state, status)
-    fields: dict[str, Any] = {"status": status, **_told(state), **_place(deployment, state)}
+        words = _ended(deployment, status, _end_reason(deployment, state, status))
+        return words | _told(state) | _exit(deployment, state) | _help(state, status)
+    fields: dict[str, Any] = {
+        "status": status,
+        **_told(state),
+        **_tried(deployment, state),
+        **_place(deployment, state),
+    }
     if not _same_life(deployment, state):
         fields["healthy"] = None
     if state.status is JobStatus.RUNNING and deployment.started is None:
-        fields["started"] = timezone.now()
+        fields |= _began(deployment, state)
     if deployment.submitted is None:
         fields["submitted"] = timezone.now()  # whoever sent it did not live to write that down
     if state.status is JobStatus.STOPPING and deployment.status != Status.STOPPING:
@@ -162,6 +168,32 @@ def _same_life(deployment: Deployment, state: JobState) -> bool:
 
 def _told(state: JobState) -> dict[str, Any]:
     return {"job_index": state.index, "allocation_id": state.allocation_id or ""}
+
+
+def _main(state: JobState) -> TaskState | None:
+    return next((task for task in state.tasks if task.name == "main"), None)
+
+
+def _tried(deployment: Deployment, state: JobState) -> dict[str, Any]:
+    """How often its program was tried again, where the datacenter tells."""
+    main = _main(state)
+    return {"restarts": main.restarts} if main and main.restarts > deployment.restarts else {}
+
+
+def _exit(deployment: Deployment, state: JobState) -> dict[str, Any]:
+    main = _main(state)
+    code = {"exit_code": main.exit_code} if main else {}
+    fields = {**code, **_tried(deployment, state)}
+    # Each attempt logs a run of its own, and only the last one counts: which that is will be asked anew.
+    return fields | ({"run_id": ""} if fields.get("restarts", deployment.restarts) else {})
+
+
+def _began(deployment: Deployment, state: JobState) -> dict[str, Any]:
+    """Since when it runs, which may be long ago when nobody looked, and until when it may."""
+    now, main = timezone.now(), _main(state)
+    since = min(main.started, now) if main and main.started else now
+    allowed = deployment.request.get("max_run_seconds") if deployment.kind == DeploymentKind.BATCH else None
+    return {"started": since} | ({"deadline": since + timedelta(seconds=allowed)} if allowed else {})
 
 
 def _place(deployment: Deployment, state: JobState) -> dict[str, Any]:
@@ -249,6 +281,8 @@ def _write(deployment: Deployment, fields: dict[str, Any]) -> bool:
             doorbell.ring_on_commit(doorbell.WITHDRAW, deployment.pk)
         if fields["status"] in FINAL and deployment.kind == DeploymentKind.BATCH:
             doorbell.ring_on_commit(doorbell.REMEMBER_RUN, deployment.pk)
+        if fields["status"] in FINAL and deployment.sweep_id:
+            doorbell.ring_on_commit(doorbell.ADVANCE_SWEEP, deployment.sweep_id)
     return True
 
 
@@ -266,7 +300,9 @@ def _is_back(deployment: Deployment, status: Status) -> bool:
 
 def _happenings(deployment: Deployment, fields: dict[str, Any]) -> Iterator[Happening]:
     status, stage = fields["status"], fields.get("stage", deployment.stage)
-    if status != deployment.status:
+    if fields.get("restarts", 0) > deployment.restarts and status not in FINAL:
+        yield Happening("tried again", fields.get("reason") or _("It failed and is tried again."), status)
+    elif status != deployment.status:
         verb, sentence = SEEN_AGAIN if _is_back(deployment, status) else VERBS[status]
         yield Happening(verb, fields.get("reason") or str(sentence), status, fields.get("evidence") or {})
     elif status == Status.PENDING and fields.get("reason", deployment.reason) != deployment.reason:

@@ -62,3 +62,17 @@ class DeployRequest:
     prefer: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     max_wait_seconds: int | None = None
+
+
+def request_of(kept: Mapping[str, Any]) -> DeployRequest:
+    """The request that ``as_json`` wrote down. What an older row does not hold has its default."""
+    known = {name: value for name, value in kept.items() if name in DeployRequest.__dataclass_fields__}
+    parts = {
+        "kind": JobKind(kept.get("kind", JobKind.SERVICE)),
+        "resources": ResourceRequest(**kept.get("resources", {})),
+        "storages": tuple(StorageRequest(**storage) for storage in kept.get("storages", ())),
+        "datasets": tuple(DatasetRequest(**dataset) for dataset in kept.get("datasets", ())),
+        "prefer": tuple(kept.get("prefer", ())),
+        "exclude": tuple(kept.get("exclude", ())),
+    }
+    return DeployRequest(**{**known, **parts})

@@ -18,7 +18,7 @@ from marketplace.models import Asset, Kind
 
 from . import doorbell, placement, quotas
 from .compilers import can_compile
-from .models import FINAL, UNDO_LASTS, Deployment, DeploymentQuerySet, IdempotencyKey, Status, as_json
+from .models import FINAL, UNDO_LASTS, Deployment, DeploymentQuerySet, IdempotencyKey, Status, Sweep, as_json
 from .options import options_of
 from .places import places_for, why_closed
 from .refusals import FieldError, IdempotencyConflict, NotPossibleNow, QuotaExceeded, RequestRefused
@@ -30,8 +30,10 @@ __all__ = [
     "NotPossibleNow",
     "QuotaExceeded",
     "RequestRefused",
+    "check",
     "delete",
     "deploy",
+    "must_change",
     "restart",
     "restore",
     "start",
@@ -60,20 +62,30 @@ FRESH: dict[str, Any] = {
     "ended": None,
     "result": None,
     "run_id": "",
+    "exit_code": None,
+    "restarts": 0,
+    "deadline": None,
+    "warned": None,
 }
 
 
-def deploy(request: DeployRequest, *, owner: User, idempotency_key: str = "") -> Deployment:
+def deploy(
+    request: DeployRequest,
+    *,
+    owner: User,
+    idempotency_key: str = "",
+    sweep: Sweep | None = None,
+    place: int | None = None,
+) -> Deployment:
     """Write down what is asked for and answer at once; the worker sends it.
 
     Raises RequestRefused, QuotaExceeded or IdempotencyConflict. The same key with the same request
-    answers the first deployment again.
+    answers the first deployment again. ``place`` says which variant of the sweep it is.
     """
     earlier = _answered_before(request, owner, idempotency_key)
     if earlier:
         return earlier
-    asset, project = _checked(request, owner)
-    choice = _placed(request, asset, owner)
+    asset, project, choice = check(request, owner)
     with transaction.atomic():
         quotas.lock(project=project, owner=owner)
         # Again, now that nobody else can have the lock: the same request may have come twice at once.
@@ -86,15 +98,21 @@ def deploy(request: DeployRequest, *, owner: User, idempotency_key: str = "") ->
         if refused:
             raise RequestRefused(*refused)
         quotas.check(request.resources, project=project, owner=owner)
-        deployment = _write(request, owner, asset, project, choice)
+        deployment = _write(request, owner, asset, project, choice, sweep=sweep, sweep_place=place)
         if idempotency_key:
             _remember(idempotency_key, request, deployment)
     return deployment
 
 
+def check(request: DeployRequest, owner: User) -> tuple[Asset, Project, placement.Choice]:
+    """What is asked for and where it would go; raises RequestRefused with all that is wrong."""
+    asset, project = _checked(request, owner)
+    return asset, project, _placed(request, asset, owner)
+
+
 def stop(deployment: Deployment, actor: User | None, *, reason: str = "") -> Deployment:
     """``actor`` None: Serai itself, which gives the reason."""
-    _may_change(deployment, actor)
+    must_change(deployment, actor)
     now = timezone.now()
     row = Deployment.objects.filter(pk=deployment.pk)
     with transaction.atomic():
@@ -115,13 +133,13 @@ def stop(deployment: Deployment, actor: User | None, *, reason: str = "") -> Dep
 
 def start(deployment: Deployment, actor: User) -> Deployment:
     """Start again what ended, or keep what is about to stop: then it starts again once it has stopped."""
-    _may_change(deployment, actor)
+    must_change(deployment, actor)
     if closed := why_closed(deployment.datacenter, actor):
         raise NotPossibleNow(closed)
     with transaction.atomic():
         quotas.lock(project=deployment.project, owner=deployment.owner)
         _as_it_is(deployment)
-        _may_change(deployment, actor)
+        must_change(deployment, actor)
         if deployment.is_final:
             quotas.check(_resources(deployment), project=deployment.project, owner=deployment.owner)
             begin_anew(deployment, actor)
@@ -133,7 +151,7 @@ def start(deployment: Deployment, actor: User) -> Deployment:
 
 def restart(deployment: Deployment, actor: User) -> Deployment:
     """Stop it and start it again, as for a module that no longer answers."""
-    _may_change(deployment, actor)
+    must_change(deployment, actor)
     now = timezone.now()
     with transaction.atomic():
         stopping = _row(deployment).filter(status__in=SENT)
@@ -147,7 +165,7 @@ def restart(deployment: Deployment, actor: User) -> Deployment:
 
 def delete(deployment: Deployment, actor: User) -> Deployment:
     """Stop it and take it out of sight; for ten minutes it can be restored."""
-    _may_change(deployment, actor)
+    must_change(deployment, actor)
     with transaction.atomic():
         was = _as_it_is(deployment).status
         if _row(deployment).filter(deleted=None).change(deleted=timezone.now()):
@@ -159,7 +177,7 @@ def delete(deployment: Deployment, actor: User) -> Deployment:
 
 def restore(deployment: Deployment, actor: User) -> Deployment:
     """Undo a deletion; what ran then starts again, if there still is room for it."""
-    _may_change(deployment, actor)
+    must_change(deployment, actor)
     still = _row(deployment).filter(deleted__gt=timezone.now() - UNDO_LASTS, purged=None)
     with transaction.atomic():
         if not still.change(deleted=None):
@@ -194,17 +212,18 @@ def _start_if_there_is_room(deployment: Deployment, actor: User) -> None:
 
 
 # ── Checks ───────────────────────────────────────────────────────────────────────────────────────
-def why_not_change(deployment: Deployment, person: User) -> str:
+def why_not_change(thing: Deployment | Sweep, person: User) -> str:
     """Why this person may only look at it, for buttons that cannot be pressed; empty if they may change it."""
-    if deployment.project.archived:
+    if thing.project.archived:
         return _("This project is archived: what it has can be looked at, not changed.")
-    if not _works_in(deployment.project, person):
+    if not _works_in(thing.project, person):
         return _("You may look at this project's deployments, not change them.")
     return ""
 
 
-def _may_change(deployment: Deployment, actor: User | None) -> None:
-    why_not = why_not_change(deployment, actor) if actor else ""
+def must_change(thing: Deployment | Sweep, actor: User | None) -> None:
+    """Raise PermissionDenied unless this person may change it; Serai itself (None) may."""
+    why_not = why_not_change(thing, actor) if actor else ""
     if why_not:
         raise PermissionDenied(why_not)
 
@@ -254,6 +273,8 @@ def _kind_errors(request: DeployRequest, owner: User) -> Iterator[FieldError]:
         yield FieldError("#/kind", _("Your account may use modules, not train them. Ask an administrator for more."))
     if request.kind is JobKind.SERVICE and request.arguments:
         yield FieldError("#/arguments", _("Only a training (kind “batch”) takes arguments."))
+    if request.kind is JobKind.SERVICE and request.script:
+        yield FieldError("#/script", _("Only a batch run (kind “batch”) takes a script."))
     for name in request.arguments:
         if not name.isidentifier():
             yield FieldError(f"#/arguments/{name}", _("“%(name)s” is no name of an argument.") % {"name": name})
@@ -267,7 +288,9 @@ def _placed(request: DeployRequest, asset: Asset, owner: User) -> placement.Choi
 
 
 # ── Writing ──────────────────────────────────────────────────────────────────────────────────────
-def _write(request: DeployRequest, owner: User, asset: Asset, project: Project, choice: placement.Choice) -> Deployment:
+def _write(
+    request: DeployRequest, owner: User, asset: Asset, project: Project, choice: placement.Choice, **belongs: Any
+) -> Deployment:
     datacenter = Datacenter.objects.get(name=choice.datacenter)
     deployment = Deployment.objects.create(
         project=project,
@@ -280,6 +303,7 @@ def _write(request: DeployRequest, owner: User, asset: Asset, project: Project, 
         request=as_json(request),
         datacenter=datacenter,
         reason="" if choice.starts_now else choice.sentence,
+        **belongs,
     )
     sentence = _("Goes to %(datacenter)s. %(why)s") % {"datacenter": datacenter, "why": choice.sentence}
     deployment.record("queued", sentence, actor=owner, status=Status.QUEUED)

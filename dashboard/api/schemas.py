@@ -70,6 +70,9 @@ class DeploymentIn(Strict):
     resources: ResourcesIn = Field(default_factory=ResourcesIn)
     options: dict[str, Any] = Field(default_factory=dict)
     arguments: dict[str, Any] = Field(default_factory=dict)
+    script: str | None = None
+    retries: Whole | None = None
+    max_run_seconds: Whole | None = None
     datacenter: str | None = None
     prefer: list[str] = Field(default_factory=list)
     exclude: list[str] = Field(default_factory=list)
@@ -256,6 +259,9 @@ class DeploymentOut(Schema):
     arguments: dict[str, Any]
     run: str | None
     result: Any
+    exit_code: int | None
+    restarts: int
+    sweep: UUID | None
     created: datetime
     updated: datetime
 
@@ -291,6 +297,9 @@ class DeploymentOut(Schema):
             arguments=deployment.request.get("arguments", {}),
             run=deployment.run_id or None,
             result=deployment.result,
+            exit_code=deployment.exit_code,
+            restarts=deployment.restarts,
+            sweep=deployment.sweep_id,
             created=deployment.created,
             updated=deployment.updated,
         )

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import WORKING, Project, User
-from dashboard import addresses, scope, snippets, streams, training
+from dashboard import addresses, batch_fields, scope, snippets, streams, training
 from dashboard.forms import ARGUMENT, OPTION, DeployForm, api_body, plan_of
 from dashboard.people import person
 from dashboard.stages import stages_of
@@ -102,6 +102,7 @@ def _cloned(request: HttpRequest, asset: Asset) -> dict[str, Any]:
     asked = original.request
     values = {name: asked.get(name) for name in ("title", "project", "datacenter", "prefer", "exclude")}
     values |= asked["resources"] | {"max_wait": asked.get("max_wait_seconds")}
+    values |= {name: asked.get(name) for name in batch_fields.NAMES}
     values |= {OPTION + name: value for name, value in asked.get("options", {}).items()}
     values |= {ARGUMENT + name: value for name, value in asked.get("arguments", {}).items()}
     if services.why_not_change(original, person(request)):

@@ -37,6 +37,7 @@ LOG_FILES, LOG_FILE_MB = 3, 5
 # Nomad's own smallest; less is refused.
 LEAST_CPU_MHZ, LEAST_MEMORY_MB = 1, 10
 RESTART_DELAY_SECONDS, RESTART_INTERVAL_SECONDS = 5, 1_800
+YEAR_SECONDS = 365 * 24 * 3_600
 MOST_PROCESSES = 8_192  # of a container: more is a mistake that would take the machine along
 
 HOOKS = {
@@ -115,7 +116,7 @@ def _group(spec: JobSpec, drivers: Drivers) -> dict[str, Any]:
         "Count": 1,
         # Nomad refuses a disk that the logs alone could fill.
         "EphemeralDisk": {"SizeMB": max(spec.disk_mb, logs_mb + 10)},
-        "RestartPolicy": _restarts(0),
+        "RestartPolicy": _restarts(0, spec.kind),
         "ReschedulePolicy": NO_RESCHEDULING,
         "Disconnect": STAY_WITH_THE_NODE,
         "Tasks": [_task(task, spec, drivers) for task in spec.tasks],
@@ -148,7 +149,7 @@ def _task(task: TaskSpec, spec: JobSpec, drivers: Drivers) -> dict[str, Any]:
         "Config": _container(task, spec) if task.runtime is Runtime.CONTAINER else _program(task),
         "Env": {name: _env_text(value) for name, value in task.env.items()},
         "Resources": _resources(task),
-        "RestartPolicy": _restarts(task.restarts),
+        "RestartPolicy": _restarts(task.restarts, spec.kind),
         "KillSignal": task.kill_signal,
         "KillTimeout": task.kill_timeout_seconds * SECOND,
         "LogConfig": {"MaxFiles": LOG_FILES, "MaxFileSizeMB": LOG_FILE_MB},
@@ -245,9 +246,11 @@ def _constraint(left: str, operand: str, right: str) -> dict[str, str]:
     return {"LTarget": left, "Operand": operand, "RTarget": right}
 
 
-def _restarts(attempts: int) -> dict[str, Any]:
-    # Nomad refuses an interval in which that many delays have no room.
-    interval = max(RESTART_INTERVAL_SECONDS, 2 * attempts * RESTART_DELAY_SECONDS)
+def _restarts(attempts: int, kind: JobKind) -> dict[str, Any]:
+    # Nomad counts within the interval: a training that fails once an hour would go on for ever within a shorter one,
+    # and it refuses one in which that many delays have no room.
+    interval = YEAR_SECONDS if kind is JobKind.BATCH else RESTART_INTERVAL_SECONDS
+    interval = max(interval, 2 * attempts * RESTART_DELAY_SECONDS)
     return {
         "Attempts": attempts,
         "Interval": interval * SECOND,

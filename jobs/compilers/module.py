@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from datacenters.jobspec import JobKind, JobSpec, Port, Runtime, TaskSpec, literal
+from datacenters.jobspec import File, JobKind, JobSpec, Port, Runtime, TaskSpec, literal
 from jobs import tracking
 from jobs.models import Deployment
 from jobs.options import TAG, WORKERS
@@ -44,15 +44,16 @@ def train_arguments(arguments: Mapping[str, Any]) -> list[str]:
 def _package_tasks(
     deployment: Deployment, asset: Asset, env: Mapping[str, str], secrets: tuple[str, ...]
 ) -> tuple[TaskSpec, ...]:
-    environment = f"{PACKAGES_ROOT}/{environment_key(asset)}"
+    environment, storage = f"{PACKAGES_ROOT}/{environment_key(asset)}", parts.storage_folder(deployment)
     main = TaskSpec(
         name="main",
         command=f"{environment}/bin/python",
         args=("${NOMAD_TASK_DIR}/run_module.py", *_program(deployment, "${NOMAD_IP_api}")),
-        env={**env, "SERAI_STORAGE_DIR": parts.storage_folder(deployment)},
-        files=(parts.file("run_module.py"),),
+        env={**env, "SERAI_STORAGE_DIR": storage, **_output(deployment, storage)},
+        files=(parts.file("run_module.py"), *_script(deployment)),
         secrets=secrets,
         resources=parts.resources(deployment),
+        restarts=deployment.request.get("retries", 0),
         kill_signal="SIGINT",  # DEEPaaS stays up after a SIGTERM to its group
         kill_timeout_seconds=STOP_SECONDS,
     )
@@ -68,10 +69,11 @@ def _container_tasks(
         image=literal(_image(deployment, asset)),
         command="python3",
         args=("${NOMAD_TASK_DIR}/run_module.py", *_program(deployment, "0.0.0.0")),  # noqa: S104 within the container; the port is published
-        env=env,
-        files=(parts.file("run_module.py"),),
+        env={**env, **_output(deployment, "${NOMAD_ALLOC_DIR}")},
+        files=(parts.file("run_module.py"), *_script(deployment)),
         secrets=secrets,
         resources=parts.resources(deployment),
+        restarts=deployment.request.get("retries", 0),
         kill_signal="SIGINT",
         kill_timeout_seconds=STOP_SECONDS,
     )
@@ -87,9 +89,21 @@ def _packages_task(deployment: Deployment, asset: Asset) -> TaskSpec:
 def _program(deployment: Deployment, address: str) -> tuple[str, ...]:
     """What ``run_module.py`` is told; DEEPaaS listens on the port that the datacenter says, also in a container."""
     if deployment.kind == JobKind.BATCH:
-        return ("train", *train_arguments(deployment.request["arguments"]))
+        what = "script" if deployment.request.get("script") else "train"
+        return (what, *train_arguments(deployment.request["arguments"]))
     workers = deployment.request["options"].get(WORKERS.name, WORKERS.default)
     return ("serve", "--listen-ip", address, "--listen-port", "${NOMAD_PORT_api}", "--workers", str(workers))
+
+
+def _script(deployment: Deployment) -> tuple[File, ...]:
+    """A file, and no argument: a command line shows what it holds to everybody on the machine."""
+    script = deployment.request.get("script")
+    return (File("local/script.py", script),) if script else ()
+
+
+def _output(deployment: Deployment, kept: str) -> dict[str, str]:
+    """Where a batch run keeps what it makes: a folder of its own."""
+    return {"SERAI_OUTPUT_DIR": f"{kept}/outputs/{deployment.pk}"} if deployment.kind == JobKind.BATCH else {}
 
 
 def _image(deployment: Deployment, asset: Asset) -> str:

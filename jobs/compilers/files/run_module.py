@@ -1,5 +1,7 @@
 """Starts the one model of an environment: ``serve ARGUMENTS…`` or ``train ARGUMENTS…``. Runs in the task.
 
+``script ARGUMENTS…`` runs the script that lies beside this file instead, with the same Python.
+
 The model is always named: without a name, DEEPaaS answers with a test model of its own when the module
 cannot be loaded. A training's result is written to standard output between two marks, where Serai reads it.
 """
@@ -21,6 +23,9 @@ BEGIN, END = "=== result of the training ===", "=== end of the result ==="
 def main() -> int:
     what, *arguments = sys.argv[1:]
     os.environ["PATH"] = os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)))
+    make_output_folder()
+    if what == "script":
+        return run([sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "script.py"), *arguments])
     os.environ["DEEPAAS_V2_MODEL"] = os.environ.get("DEEPAAS_V2_MODEL") or model_name()
     code = {"serve": serve, "train": train}[what](arguments)
     if 0 < code < 128:  # not ended by a signal
@@ -35,6 +40,15 @@ def model_name() -> str:
             f"There must be one model (entry point deepaas.v2.model), and there are: {', '.join(names) or 'none'}."
         )
     return names[0]
+
+
+def make_output_folder() -> None:
+    """Ours alone to write to; the one that holds those of all runs is open to the project's other tasks."""
+    if folder := os.environ.get("SERAI_OUTPUT_DIR"):
+        usual = os.umask(0o007)  # at once, and not afterwards: another run may be about to make its folder there
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        os.umask(usual)
+        os.makedirs(folder, exist_ok=True)
 
 
 def serve(arguments: list[str]) -> int:

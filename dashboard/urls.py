@@ -20,5 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dashboard.views.opening")),
     path("", include("dashboard.views.use")),
     path("api/v1/", api.urls),
+    path("", include("dashboard.views.guide")),
+    path("", include("dashboard.views.runs")),
     path("api/v1/<path:route>", problems.unknown_route),
 ]

@@ -36,6 +36,8 @@ POST signin                 422 302 302 302 302 302
 POST signout                302 302 302 302 302 302
 POST theme                  302 302 302 302 302 302
 GET  healthz                200 200 200 200 200 200
+GET  docs                   200 200 200 200 200 200
+GET  docs-page              200 200 200 200 200 200
 GET  profile                302 200 200 200 200 200
 POST profile                302 302 302 302 302 302
 GET  password               302 200 200 200 200 200
@@ -215,6 +217,8 @@ def named(name: str, part: str, things) -> object:
     """What stands in an address for this part of it."""
     if (part in ("pk", "id") and "deployment" in name) or name in ("open-endpoint", "use"):
         return {"label": "api"}.get(part, things["deleted" if "restore" in name else "running"])
+    if name == "docs-page":
+        return "tutorial/first-prediction"
     if part in ("slug", "id"):
         of_project = "project" in name or "member" in name
         return "engine" if of_project else "here" if name.startswith("source") else "digits"

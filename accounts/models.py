@@ -137,6 +137,8 @@ class Membership(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER)
+    # The issuer whose rules gave it (accounts.oidc), and may take it; empty: a person did.
+    given_by = models.CharField(max_length=200, blank=True, default="", editable=False)
     created = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

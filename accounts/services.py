@@ -71,7 +71,7 @@ def change_role(membership: Membership, actor: User, role: Role) -> None:
     project = membership.project
     with transaction.atomic():
         _keep_somebody_in_charge(_for_managers(project, actor), membership, role)
-        if Membership.objects.filter(pk=membership.pk).exclude(role=role).update(role=role):
+        if Membership.objects.filter(pk=membership.pk).exclude(role=role).update(role=role, given_by=""):
             AuditEvent.record(actor, "member.changed", project, user=membership.user.username, role=role)
     membership.role = role
 

@@ -56,6 +56,9 @@ class Capacity:
     as_of: datetime | None  # when the cluster was last reached; None: never
     unreachable_since: datetime | None = None  # None: it answers
     problem: str = ""  # why it does not, for people
+    # Whether people's storages can be attached there: copied there and back, or mounted.
+    copies_storages: bool = False
+    mounts_storages: bool = False
     # Its tasks run as the account that runs Serai, so they could read whatever Serai keeps.
     one_person: bool = False
     closed: str = ""  # why this person may not deploy there, for people

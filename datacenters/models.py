@@ -41,6 +41,8 @@ class Datacenter(models.Model):
     title = models.CharField(max_length=100, blank=True, default="")
     offers_packages = models.BooleanField(default=False)
     offers_containers = models.BooleanField(default=False)
+    copies_storages = models.BooleanField(default=False, help_text=_("people's storages can be copied there and back"))
+    mounts_storages = models.BooleanField(default=False, help_text=_("people's storages can be mounted there"))
     simulated_devices = models.BooleanField(default=False, help_text=_("its GPUs are made up, for tests and demos"))
     one_person = models.BooleanField(
         default=False, help_text=_("its tasks are not kept from Serai's own files: for the first administrator alone")

@@ -23,6 +23,8 @@ from .nomad import GUARDED, TRUSTED, Drivers, NomadAdapter, capability
 LOCAL = "local"
 # A node runs packages only if it says where its Python and uv are (ARCHITECTURE.md, "What a job may count on").
 PACKAGE_META = ("serai_python", "serai_uv")
+# What attaching people's storages needs, and what mounting them needs besides.
+STORAGE_META, MOUNT_META = ("serai_python", "serai_rclone", "serai_mounts_root"), ("serai_fuse",)
 
 
 def adapter_for(cluster: Cluster) -> Adapter:
@@ -120,6 +122,8 @@ def _datacenter(cluster: Cluster, nomad_name: str, nodes: Sequence[NodeFacts]) -
     row = row or Datacenter(cluster=cluster, nomad_name=nomad_name, name=_free_name(cluster, nomad_name))
     row.offers_packages = any(_runs_packages(cluster, node) for node in nodes)
     row.offers_containers = any(GUARDED.container in node.drivers for node in nodes)
+    row.copies_storages = any(_attaches(cluster, node, STORAGE_META) for node in nodes)
+    row.mounts_storages = any(_attaches(cluster, node, STORAGE_META + MOUNT_META) for node in nodes)
     row.simulated_devices = any(node.meta.get("serai_simulated_devices") == "true" for node in nodes)
     row.one_person = any(node.meta.get("serai_one_person") == "true" for node in nodes)
     row.save()
@@ -128,6 +132,12 @@ def _datacenter(cluster: Cluster, nomad_name: str, nodes: Sequence[NodeFacts]) -
 
 def _runs_packages(cluster: Cluster, node: NodeFacts) -> bool:
     return _package_driver(cluster) in node.drivers and all(node.meta.get(name) for name in PACKAGE_META)
+
+
+def _attaches(cluster: Cluster, node: NodeFacts, needed: tuple[str, ...]) -> bool:
+    """Only where the operator's tasks see the node's own folders: a task in a chroot mounts for itself alone."""
+    sees = _package_driver(cluster) == TRUSTED.package and TRUSTED.package in node.drivers
+    return sees and all(node.meta.get(name) for name in needed)
 
 
 def _package_driver(cluster: Cluster) -> str:
@@ -172,6 +182,8 @@ def _capacity(row: Datacenter) -> Capacity:
         local=cluster.local,
         offers_packages=row.offers_packages,
         offers_containers=row.offers_containers,
+        copies_storages=row.copies_storages,
+        mounts_storages=row.mounts_storages,
         simulated_devices=row.simulated_devices,
         one_person=row.one_person,
         nodes=tuple(_node(node, row) for node in row.nodes.all()),

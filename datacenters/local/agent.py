@@ -13,6 +13,7 @@ from . import task_events as events
 from .allocations import AllocationRunner, folders_of, is_over
 from .errors import Refused, faults_text
 from .jobs import faults, filled
+from .mounts import detach_all_but, forget
 from .node import Settings, node_document, node_targets
 from .removal import remove
 from .scheduler import NoPlace, Placement, place
@@ -48,7 +49,7 @@ class Agent:
     @classmethod
     def opened(cls, settings: Settings) -> "Agent":
         """The agent over its data folder, as the last one left it."""
-        for name in ("alloc", "packages", "storage"):
+        for name in ("alloc", "mounts", "packages", "storage"):
             (settings.tasks / name).mkdir(parents=True, exist_ok=True)
             (settings.tasks / name).chmod(0o755 if name == "packages" else 0o711)
         settings.tasks.chmod(0o711)
@@ -74,7 +75,14 @@ class Agent:
         for run in list(self.state.runs.values()):
             if run.purge and run.id not in self.running:
                 self._forget_later(run.id)
+        self._detach_strays()
         self.retry_blocked()
+
+    def _detach_strays(self) -> None:
+        """A task that was killed could not take away what it mounted."""
+        live = {document["JobID"] for document in self.state.allocations() if not is_over(document)}
+        for stray in detach_all_but(self.settings.tasks / "mounts", live):
+            log.warning("Unmounted %s, which no running job needs", stray)
 
     # -- namespaces and variables
 
@@ -328,6 +336,7 @@ class Agent:
         key = (runner.document["Namespace"], runner.document["JobID"])
         if job := self.state.job(key):
             self._job_status(job)
+        self._detach_strays()
         if runner.run_record.purge:
             self._forget_later(allocation_id)
         else:
@@ -368,11 +377,12 @@ class Agent:
             self.state.forget_run(run)
         if document := self.state.documents["Allocation"].get(allocation_id):
             self.state.commit(Change("Allocation", document, gone=True))
-            self._forget_user((document["Namespace"], document["JobID"]))
+            await self._forget_job((document["Namespace"], document["JobID"]))
 
-    def _forget_user(self, key: JobKey) -> None:
+    async def _forget_job(self, key: JobKey) -> None:
         if self.state.job(key) is None and not self.state.allocations(key):
             forget_user(self.state, key)
+            await asyncio.to_thread(forget, self.settings.tasks / "mounts", key[1])
 
     # -- ending
 

@@ -19,6 +19,7 @@ VERSION_METADATA = "serai-local"
 FULL_VERSION = f"{VERSION}+{VERSION_METADATA}"
 MIN_PORT, MAX_PORT = 20_000, 32_000
 OLDEST_PYTHON = (3, 11)
+CAP_SYS_ADMIN = 21
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,15 @@ def node_attributes(settings: Settings) -> dict[str, str]:
 
 def node_meta(settings: Settings) -> dict[str, str]:
     """What jobs may count on; without a Python that tasks can run, no package job fits here."""
+    rclone = _beside_python("rclone")
     meta = {
         "serai_packages_root": str(settings.tasks / "packages"),
         "serai_storage_root": str(settings.tasks / "storage"),
         "serai_python": next(task_pythons(), ""),
-        "serai_uv": _uv(),
+        "serai_uv": _beside_python("uv"),
+        "serai_rclone": rclone,
+        "serai_mounts_root": str(settings.tasks / "mounts") if rclone else "",
+        "serai_fuse": "true" if rclone and may_mount() else "",
         "serai_simulated_devices": "true" if settings.devices else "",
         "serai_one_person": "" if separate() else "true",
     }
@@ -164,9 +169,26 @@ def _version(python: str) -> bool:
     return answer.returncode == 0
 
 
-def _uv() -> str:
-    beside = Path(sys.executable).parent / "uv"
-    return str(beside) if beside.exists() else shutil.which("uv") or ""
+def _beside_python(program: str) -> str:
+    beside = Path(sys.executable).parent / program
+    return str(beside) if beside.exists() else shutil.which(program) or ""
+
+
+def may_mount() -> bool:
+    """Whether a file system of a program's own (FUSE) can be mounted here; containers seldom may."""
+    if not shutil.which("fusermount3") or (os.getuid() == 0 and not _has_capability(CAP_SYS_ADMIN)):
+        return False
+    try:
+        os.close(os.open("/dev/fuse", os.O_RDWR))
+    except OSError:
+        return False
+    return True
+
+
+def _has_capability(number: int) -> bool:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    held = next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff:"))
+    return bool(held >> number & 1)
 
 
 def cpu_megahertz() -> int:

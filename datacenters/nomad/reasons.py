@@ -159,6 +159,9 @@ OFFERS = {
     "python": "Python packages (the node's metadata serai_python is missing)",
     "uv": "installing Python packages (the node's metadata serai_uv is missing)",
     "packages_root": "a place for Python packages (the node's metadata serai_packages_root is missing)",
+    "rclone": "attaching storages (the node's metadata serai_rclone is missing)",
+    "mounts_root": "attaching storages (the node's metadata serai_mounts_root is missing)",
+    "fuse": "mounting storages (the node's metadata serai_fuse is missing)",
     "storage_root": "project storage (the node's metadata serai_storage_root is missing)",
 }
 RUNS = {"docker": "containers", "exec": "Python packages", "raw_exec": "Python packages"}

@@ -234,3 +234,23 @@ def test_the_real_local_datacenter_shows_what_this_machine_has(db, settings, tmp
     assert (capacity.name, capacity.local, capacity.offers_packages) == (local_agent.datacenter, True, True)
     assert capacity.nodes[0].memory_mb > 500
     assert replace(capacity, nodes=()).ready_nodes == ()
+
+
+def test_storages_are_attached_where_nodes_say_how_and_only_where_a_task_sees_their_folders(cluster, border):
+    def offered():
+        services.refresh(cluster)
+        (capacity,) = services.capacities()
+        return capacity.copies_storages, capacity.mounts_storages
+
+    assert offered() == (False, False)
+    storing = {**PACKAGES, "serai_rclone": "/usr/bin/rclone", "serai_mounts_root": "/srv/mounts"}
+    border.answers[f"node/{NODE}"] = says(200, {"Meta": storing})
+    border.answers["nodes"] = says(200, [listed(ModifyIndex=2)])
+    assert offered() == (True, False)
+    border.answers[f"node/{NODE}"] = says(200, {"Meta": {**storing, "serai_fuse": "true"}})
+    border.answers["nodes"] = says(200, [listed(ModifyIndex=3)])
+    assert offered() == (True, True)
+    cluster.trusted_for_tests = False  # tasks run in a chroot there
+    cluster.save()
+    border.answers["nodes"] = says(200, [listed(drivers=("exec", "raw_exec"), ModifyIndex=4)])
+    assert offered() == (False, False)

@@ -53,7 +53,7 @@ def call(login: Login, method: str, path: str, **values: Any) -> dict[str, Any]:
     if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise TrackingUnavailable(_("MLflow has a problem of its own (%d).") % answer.status_code)
     if not answer.is_success:
-        raise _refusal(answer)
+        raise refusal(answer)
     return dict(_json(answer))
 
 
@@ -63,7 +63,8 @@ def client() -> httpx.Client:
     return httpx.Client(timeout=TIMEOUT, trust_env=False)
 
 
-def _refusal(answer: httpx.Response) -> TrackingRefused:
+def refusal(answer: httpx.Response) -> TrackingRefused:
+    """Why MLflow said no, in its own words."""
     words = _json(answer)
     code = str(words.get("error_code") or HTTPStatus(answer.status_code).name)
     return TrackingRefused(code, str(words.get("message") or answer.reason_phrase))

@@ -1,8 +1,9 @@
 """Runs as MLflow has them, read with the project's own account: it sees what the project may see."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from accounts.models import Project
@@ -11,8 +12,23 @@ from jobs.tracking.accounts import account_of, login_of
 from jobs.tracking.client import Login, call
 
 DEPLOYMENT_TAG = "serai.deployment"
+MODULE_TAG = "serai.module"
+REVISION_TAG = "serai.revision"  # of the module: which of its sources or packages
+VERSION_TAG = "serai.version"  # of the module, as its package says
+SWEEP_TAG = "serai.sweep"
+DATASETS_TAG = "serai.datasets"
 PARENT_TAG = "mlflow.parentRunId"  # MLflow's own, of a run within another
+UNFINISHED = frozenset({"RUNNING", "SCHEDULED"})
 CHART_POINTS = 500  # of a longer history MLflow picks as many, evenly
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a run was trained on, as it said itself."""
+
+    name: str
+    digest: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -26,10 +42,19 @@ class Run:
     params: Mapping[str, str]
     metrics: Mapping[str, float]  # the last value of each
     tags: Mapping[str, str]
+    datasets: tuple[Dataset, ...] = ()
 
     @property
     def deployment_id(self) -> str | None:
         return self.tags.get(DEPLOYMENT_TAG)
+
+    @property
+    def is_running(self) -> bool:
+        return self.status in UNFINISHED
+
+    @property
+    def lasted(self) -> timedelta | None:
+        return self.ended - self.started if self.started and self.ended else None
 
 
 @dataclass(frozen=True)
@@ -60,11 +85,11 @@ def search_runs(project: Project, words: str = "", limit: int = 100) -> list[Run
         max_results=limit,
         order_by=["attributes.start_time DESC"],
     )
-    return [_run(words) for words in found.get("runs", [])]
+    return [run_from(words) for words in found.get("runs", [])]
 
 
 def run(project: Project, run_id: str) -> Run:
-    return _run(call(login(project), "GET", "2.0/mlflow/runs/get", run_id=run_id)["run"])
+    return run_from(call(login(project), "GET", "2.0/mlflow/runs/get", run_id=run_id)["run"])
 
 
 def metric_history(project: Project, run_id: str, key: str) -> list[Point]:
@@ -88,7 +113,8 @@ def login(project: Project) -> Login:
     return login_of(account_of(project))
 
 
-def _run(words: Mapping[str, Any]) -> Run:
+def run_from(words: Mapping[str, Any]) -> Run:
+    """A run as MLflow's answer describes it."""
     info, data = words["info"], words.get("data", {})
     return Run(
         id=info["run_id"],
@@ -100,7 +126,22 @@ def _run(words: Mapping[str, Any]) -> Run:
         params={item["key"]: item["value"] for item in data.get("params", [])},
         metrics={item["key"]: float(item["value"]) for item in data.get("metrics", [])},
         tags={item["key"]: item["value"] for item in data.get("tags", [])},
+        datasets=tuple(_dataset(item["dataset"]) for item in words.get("inputs", {}).get("dataset_inputs", [])),
     )
+
+
+def _dataset(words: Mapping[str, Any]) -> Dataset:
+    return Dataset(words["name"], words.get("digest", ""), _address(words.get("source", "")))
+
+
+def _address(source: str) -> str:
+    """MLflow keeps a source as JSON, whose form depends on its type; any other text is taken as it is."""
+    try:
+        words = json.loads(source)
+    except ValueError:
+        return source
+    found = [words[key] for key in ("url", "uri", "path") if words.get(key)] if isinstance(words, dict) else []
+    return str(found[0]) if found else ""
 
 
 def _time(milliseconds: int | str | None) -> datetime | None:

@@ -210,6 +210,7 @@ CELERY_TASK_TIME_LIMIT, CELERY_TASK_SOFT_TIME_LIMIT = 300, 240  # seconds
 CELERY_BEAT_SCHEDULE_FILENAME = str(SERAI_DATA / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "send queued deployments": {"task": "jobs.tasks.sweep", "schedule": 5.0},
+    "end what has run its time": {"task": "jobs.tasks.end_lifetimes", "schedule": 10.0},
     "reconcile": {"task": "jobs.tasks.reconcile", "schedule": 60.0},
     "make MLflow accounts that wait": {"task": "jobs.tasks.make_tracking_accounts", "schedule": 30.0},
     "remember the runs of trainings": {"task": "jobs.tasks.remember_runs", "schedule": 15.0},
@@ -240,6 +241,11 @@ SERAI_GIT_PROTOCOLS = env.words("SERAI_GIT_PROTOCOLS", "https")
 
 # ── Tools (jobs/tools/): those that come with Serai, and an operator's own folder of tool files ──────
 SERAI_TOOL_FOLDERS = [BASE_DIR / "jobs" / "tools", *(Path(folder) for folder in env.words("SERAI_TOOLS"))]
+
+# ── How long a development environment runs when nobody says otherwise, in all and without use; 0: for ever ──
+IDE_HOURS, IDE_IDLE_MINUTES = env.number("SERAI_IDE_HOURS", 12), env.number("SERAI_IDE_IDLE_MINUTES", 60)
+# The most that people may choose; 0: anything.
+IDE_HOURS_MAX, IDE_IDLE_MINUTES_MAX = env.number("SERAI_IDE_HOURS_MAX", 0), env.number("SERAI_IDE_IDLE_MINUTES_MAX", 0)
 
 # ── What people may hold at once (SERAI_QUOTA_PERSON_GPUS, SERAI_QUOTA_PROJECT_MEMORY_MB, …) ──────────
 QUOTA_OF_PERSON, QUOTA_OF_PROJECT = (

@@ -66,6 +66,7 @@ FRESH: dict[str, Any] = {
     "restarts": 0,
     "deadline": None,
     "warned": None,
+    "last_active": None,
 }
 
 

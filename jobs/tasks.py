@@ -6,7 +6,8 @@ from uuid import UUID
 
 from celery import shared_task as untyped_shared_task
 
-from . import cleaning, reconciling, submission, tracking
+from . import cleaning, lifetimes, reconciling, submission, sweeps, tracking
+from .tracking.sweeps import tend_sweeps
 
 # Celery has no types of its own; our tasks are called by name and give nothing back.
 shared_task = cast(Callable[[Callable[..., None]], Callable[..., None]], untyped_shared_task)
@@ -25,6 +26,11 @@ def withdraw(deployment_id: str) -> None:
 @shared_task
 def sweep() -> None:
     submission.sweep()
+
+
+@shared_task
+def end_lifetimes() -> None:
+    lifetimes.tick()
 
 
 @shared_task

@@ -21,6 +21,7 @@ from .bodies import body_limit, declares_too_much, limited, too_much
 from .headers import Caller, Pairs, cookie_name, cookies_named, scheme, value_of
 from .http import Exchange, forward, new_pool
 from .places import MAIN_HOST_ROOM, Place, is_apps_host, place_of_host, place_of_path
+from .use import UseNotes
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 CHECKED_AGAIN_SECONDS = 10.0
@@ -45,6 +46,7 @@ class Gateway:
     def __init__(self, pages: ASGIApp) -> None:
         self.pages = pages
         self.doorkeeper = Doorkeeper()
+        self.use = UseNotes()
         self._pool: httpcore.AsyncConnectionPool | None = None
 
     @property
@@ -125,6 +127,7 @@ class Gateway:
     async def _until_not_allowed(self, credentials: Credentials, place: Place, upstream: Upstream) -> None:
         """Returns when what is open must be closed: signed out, no longer a member, stopped, or moved."""
         while True:
+            self.use.note(place)
             await asyncio.sleep(CHECKED_AGAIN_SECONDS)
             try:
                 if await self.doorkeeper.admit(credentials, place) != upstream:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from datacenters.interface import Endpoint
+from jobs import lifetimes
 from jobs.models import Deployment, DeploymentQuerySet, Status
 from marketplace.models import Asset
 
@@ -70,6 +71,7 @@ def predict(
         note_answer(deployment)  # it refused or failed, but it is not stuck
         raise
     note_answer(deployment)
+    lifetimes.touch([deployment.pk])
     return answer
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, connection
 
-from jobs import health
+from jobs import health, lifetimes
 from jobs.deepaas.services import remember_document
 from jobs.models import Deployment, Status
 from marketplace.models import Kind
@@ -43,6 +43,8 @@ class Prober:
             self._strikes[deployment.pk] = 0 if found.ok else self._strikes.get(deployment.pk, 0) + 1
             if found.ok or deployment.status == Status.STARTING or self._strikes[deployment.pk] >= STRIKES:
                 _take_over(deployment, found)
+            if found.ok:
+                lifetimes.look_after(deployment)
             self._due[deployment.pk] = time.monotonic() + _pause(deployment, found)
         except DatabaseError:
             logger.exception("What %s answered could not be written down; it is asked again", deployment.pk)

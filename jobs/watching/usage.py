@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from datacenters.interface import Adapter, JobState, JobStatus
+from jobs import lifetimes
 from jobs.models import Deployment, UsageSample
 
 USING = frozenset({JobStatus.STARTING, JobStatus.RUNNING})
@@ -17,7 +18,9 @@ def sample(adapter: Adapter, live: Mapping[UUID, JobState]) -> None:
             samples.append(UsageSample(deployment_id=pk, cpu_cores=usage.cpu_cores, memory_bytes=usage.memory_bytes))
     # A row that was removed meanwhile must not cost the others theirs.
     known = set(Deployment.objects.filter(pk__in=[one.deployment_id for one in samples]).values_list("pk", flat=True))
-    UsageSample.objects.bulk_create([one for one in samples if one.deployment_id in known])
+    samples = [one for one in samples if one.deployment_id in known]
+    lifetimes.note_usage(samples)
+    UsageSample.objects.bulk_create(samples)
 
 
 def _uses(state: JobState) -> bool:

@@ -18,6 +18,8 @@ from marketplace.models import Asset
 from .tracking import Sweep
 
 JOB_PREFIX = "serai-"
+# A cluster may serve others beside Serai: no project's name meets one of theirs, and a policy can name all of ours.
+NAMESPACE_PREFIX = "serai-"
 UNDO_LASTS = timedelta(minutes=10)
 
 
@@ -192,7 +194,7 @@ class Deployment(models.Model):
 
     @property
     def namespace(self) -> str:
-        return self.project.slug
+        return f"{NAMESPACE_PREFIX}{self.project.slug}"
 
     @property
     def undo_until(self) -> datetime | None:

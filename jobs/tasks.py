@@ -6,8 +6,7 @@ from uuid import UUID
 
 from celery import shared_task as untyped_shared_task
 
-from . import cleaning, lifetimes, reconciling, submission, sweeps, tracking
-from .tracking.sweeps import tend_sweeps
+from . import cleaning, lifetimes, reconciling, submission, tracking
 
 # Celery has no types of its own; our tasks are called by name and give nothing back.
 shared_task = cast(Callable[[Callable[..., None]], Callable[..., None]], untyped_shared_task)

@@ -42,7 +42,7 @@ def administrator() -> Login:
         raise TrackingUnavailable(_("MLflow was never started here.")) from None
 
 
-def call(login: Login, method: str, path: str, **values: Any) -> dict[str, Any]:
+def call(login: Login, method: str, path: str, /, **values: Any) -> dict[str, Any]:
     """One call below ``/api/``; values go into the query of a GET, else into the body."""
     payload: Mapping[str, Any] = {"params": values} if method == "GET" else {"json": values}
     url, auth = f"{settings.MLFLOW_URL}/api/{path}", (login.username, login.password)

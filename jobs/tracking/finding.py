@@ -11,12 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.core.cache import cache
+from django.utils.translation import gettext as _
 
 from accounts.models import Project
 from jobs.models import TrackingAccount
 from jobs.tracking.accounts import NO_ENTRY, login_of
-from jobs.tracking.client import TrackingRefused, call
+from jobs.tracking.client import TrackingRefused, TrackingUnavailable, call
 from jobs.tracking.runs import DEPLOYMENT_TAG, MODULE_TAG, SWEEP_TAG, Run, run_from
 
 AT_ONCE = 8  # calls; MLflow's server is one process
@@ -144,6 +146,8 @@ def in_order(found: Iterable[ProjectRun], order: Order) -> list[ProjectRun]:
 
 def _ask_all(projects: Iterable[Project], ask: Callable[[TrackingAccount], list[Run]]) -> dict[Project, list[Run]]:
     """What each project's account is answered. A project that MLflow does not know has no runs."""
+    if not settings.MLFLOW_URL:
+        raise TrackingUnavailable(_("This Serai keeps no runs: it has no MLflow."))
     rows = TrackingAccount.objects.filter(project__in=list(projects)).exclude(experiment_id="")
     accounts = list(rows.select_related("project"))
     if not accounts:

@@ -234,6 +234,10 @@ SERAI_SHARED = env.path("SERAI_SHARED", BASE_DIR.parent / "shared")
 API_RATE = env.rate("SERAI_API_RATE", "3000/m")  # requests of one token
 UPLOAD_LIMIT_MB = env.number("SERAI_UPLOAD_LIMIT_MB", 512)
 PREDICT_SECONDS = env.number("SERAI_PREDICT_SECONDS", 120)  # how long a page waits for a prediction
+STORAGE_COPY_SECONDS = env.number("SERAI_STORAGE_COPY_SECONDS", 60)  # between two copies of what a task changed
+STORAGE_FLUSH_SECONDS = env.number("SERAI_STORAGE_FLUSH_SECONDS", 900)  # how long a stop waits for a silent storage
+STORAGE_TIMEOUT_SECONDS = env.number("SERAI_STORAGE_TIMEOUT_SECONDS", 30)
+ZENODO_URL = env.url("SERAI_ZENODO_URL", "https://zenodo.org")  # where DOIs of datasets are looked up
 # Hosts of private networks that people may enter all the same (an institute's own Git server), and
 # how Git sources of the marketplace may be reached: https, and file for tests.
 SERAI_TRUSTED_HOSTS = env.words("SERAI_TRUSTED_HOSTS")

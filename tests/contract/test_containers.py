@@ -193,8 +193,9 @@ def test_a_container_sees_of_the_hosts_folders_its_jobs_own_mount_folder_alone(s
     site.output(site.wait(spec, JobStatus.RUNNING), holds="nothing yet")
     # As the operator's task does when the storage answers.
     subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
-    (folder / "a file.txt").write_text("from the storage")
-    (folder / "a file.txt").chmod(0o666)
+    (folder / "draft").write_text("from the storage")
+    (folder / "draft").chmod(0o666)
+    (folder / "draft").rename(folder / "a file.txt")
     state = site.wait(spec, JobStatus.COMPLETED)
     said = site.output(state, holds="Read-only").splitlines()
     assert said[-2:] == ["from the storage", "Read-only file system"]

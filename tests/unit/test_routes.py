@@ -106,6 +106,12 @@ GET  deployment-clone       302 404 302 302 302 404
 GET  open-endpoint          302 404 200 200 200 404
 GET  use                    302 404 200 200 200 404
 POST use                    302 404 409 409 409 404
+GET  runs                   302 200 200 200 200 200
+GET  runs-compare           302 200 200 200 200 200
+GET  runs-compare-metrics   302 404 404 404 404 404
+GET  run                    302 404 200 200 200 404
+GET  run-metrics            302 404 200 200 200 404
+GET  run-file               302 404 404 404 404 404
 GET  datacenters            302 200 200 200 200 200
 GET  api-docs               302 200 200 200 200 200
 """
@@ -158,6 +164,12 @@ POST   start_deployment         401 404 403 202 202 404 write
 POST   restore_deployment       401 404 403 202 202 404 write
 GET    get_deployment_logs      401 404 200 200 200 404 read
 GET    list_deployment_events   401 404 200 200 200 404 read
+GET    list_runs                401 200 200 200 200 200 read
+GET    compare_runs             401 422 422 422 422 422 read
+GET    get_run                  401 404 200 200 200 404 read
+GET    get_run_metrics          401 404 503 503 503 404 read
+GET    list_run_files           401 404 503 503 503 404 read
+GET    get_run_file             401 422 422 422 422 422 read
 GET    list_datacenters         401 200 200 200 200 200 read
 GET    get_datacenter           401 200 200 200 200 200 read
 GET    list_audit               401 200 200 200 200 200 read
@@ -209,8 +221,10 @@ def things(engine, site, digits, ask, ada, settings):  # noqa: F811
     running, deleted = (services.deploy(ask(project="engine"), owner=ada) for _ in range(2))
     Deployment.objects.filter(pk=running.pk).update(status=Status.RUNNING)
     Deployment.objects.filter(pk=deleted.pk).update(status=Status.STOPPED, deleted=timezone.now())
+    trained = services.deploy(ask(project="engine"), owner=ada)
+    Deployment.objects.filter(pk=trained.pk).update(status=Status.COMPLETED, kind="batch", run_id="0a1b2c")
     token, _plain = ApiToken.issue(ada, "laptop")
-    return {"running": running.pk, "deleted": deleted.pk, "token": token.pk}
+    return {"running": running.pk, "deleted": deleted.pk, "run": "0a1b2c", "token": token.pk}
 
 
 def named(name: str, part: str, things) -> object:
@@ -219,6 +233,8 @@ def named(name: str, part: str, things) -> object:
         return {"label": "api"}.get(part, things["deleted" if "restore" in name else "running"])
     if name == "docs-page":
         return "tutorial/first-prediction"
+    if part == "run_id" or (part == "id" and "run" in name):
+        return things["run"]
     if part in ("slug", "id"):
         of_project = "project" in name or "member" in name
         return "engine" if of_project else "here" if name.startswith("source") else "digits"

@@ -18,6 +18,7 @@ from datacenters.interface import (
     JobState,
     NodeFacts,
     Reason,
+    TokenRefused,
     Unreachable,
     Usage,
 )
@@ -26,7 +27,7 @@ from datacenters.jobspec import JobSpec
 from . import render
 from .asks import Ask, ask_of
 from .connection import Connection, documents, lines
-from .events import NODE, TOPICS, news
+from .events import NODE, TOPICS, changes, news
 from .logs import followed
 from .nodes import HOLDING, node_facts
 from .reasons import why_not_placed
@@ -40,6 +41,9 @@ RESTART_SECONDS = 90  # Nomad answers when the task has ended, which its kill ti
 # Nomad sends a sign of life at once, and then every 30 s.
 FIRST_SIGN_SECONDS, SIGN_SECONDS = 5, 45
 FOLLOW_SILENCE_SECONDS = 30
+ASK_SECONDS = 30
+# How all jobs of Serai begin, whichever deployment they are of.
+OURS = "serai-"
 
 
 class NomadAdapter:
@@ -60,6 +64,7 @@ class NomadAdapter:
         self._nomad = self._calls.nomad
         self._namespaces: set[str] = set()
         self._topics: tuple[str, ...] = (*TOPICS, NODE)
+        self._asks = False  # its token is told no events
         self._facts = _Recent(self.nodes, FACTS_LAST_SECONDS)
         self._meta: dict[tuple[str, int], Mapping[str, str]] = {}
         self._datacenters: dict[str, str] = {}
@@ -81,11 +86,20 @@ class NomadAdapter:
         with _sense():
             self._namespaces |= {one["Name"] for one in self._calls.json(self._nomad.namespaces)}
         if namespace not in self._namespaces:
-            body = {"Name": namespace, "Description": "A project of Serai"}
-            self._calls.json(
-                self._nomad.namespace, method="post", body=body, refusal=f"The namespace {namespace} cannot be made"
-            )
+            self._make_namespace(namespace)
             self._namespaces.add(namespace)
+
+    def _make_namespace(self, namespace: str) -> None:
+        body = {"Name": namespace, "Description": "A project of Serai"}
+        refusal = f"The namespace {namespace} cannot be made"
+        try:
+            self._calls.json(self._nomad.namespace, method="post", body=body, refusal=refusal)
+        except TokenRefused as error:
+            # Only a management token makes namespaces; an operator may do it instead, once a project.
+            raise TokenRefused(
+                f"This project has no namespace in the cluster yet, and Serai may not make one. "
+                f"The cluster's operator runs: nomad namespace apply {namespace}"
+            ) from error
 
     def nodes(self) -> Sequence[NodeFacts]:
         with _sense():
@@ -221,6 +235,9 @@ class NomadAdapter:
 
     def events(self, since: int) -> Iterator[JobEvent | None]:
         self._check_token()  # a stream with a wrong token is simply silent
+        if self._asks:
+            with _sense():
+                yield from changes(self._newer_allocations, since)
         query = {"topic": list(self._topics), "namespace": EVERY_NAMESPACE, "index": str(since + 1)}
         self._first_sign(query)
         with self._calls.stream(self._nomad.event.stream, silence=SIGN_SECONDS, **query) as pieces:
@@ -323,11 +340,24 @@ class NomadAdapter:
                     return
             except Unreachable as error:
                 silence = error
-        # Perhaps it is only the nodes that this token may not see: next time without them.
-        self._topics = TOPICS
+        # Perhaps it is only the nodes that this token may not see: next time without them. Else it is all namespaces,
+        # which one stream takes together or not at all: from then on Serai asks for what changed.
+        self._topics, self._asks = TOPICS, self._topics == TOPICS
         raise Unreachable(
-            "The cluster tells this token no events: it may need to read jobs in all namespaces, and nodes."
+            "The cluster tells this token no events: it may not read jobs in all namespaces, or nodes. "
+            "Serai asks for what changed instead."
         ) from silence
+
+    def _newer_allocations(self, index: int) -> tuple[list[Mapping[str, Any]], int]:
+        ours = f'JobID matches "^{OURS}"'
+        return self._calls.newer(
+            self._nomad.allocations,
+            index,
+            wait=ASK_SECONDS,
+            namespace=EVERY_NAMESPACE,
+            filter=ours,
+            task_states="false",
+        )
 
 
 _JobKey = tuple[str, str]

@@ -58,7 +58,20 @@ class Connection:
         """A call's answer. ``refusal`` opens the sentence of JobRejected where the cluster may refuse for good."""
         waits = (CONNECT_SECONDS, timeout or self.timeout)
         call = partial(endpoint.request, *path, method=method, json=body, params=query, timeout=waits)
-        response = self._send(call, refusal)
+        return self._json(self._send(call, refusal))
+
+    def newer(self, endpoint: Requester, index: int, *, wait: int, **query: Any) -> tuple[Any, int]:
+        """A list when it is newer than ``index``, or after ``wait`` seconds as it is; and its index."""
+        # Nomad waits up to a sixteenth longer, so that not all ask again at once.
+        waits = (CONNECT_SECONDS, wait * 17 / 16 + self.timeout)
+        query |= {"index": str(max(index, 1)), "wait": f"{wait}s"}
+        response = self._send(partial(endpoint.request, method="get", params=query, timeout=waits))
+        try:
+            return self._json(response), int(response.headers["X-Nomad-Index"])
+        except (KeyError, ValueError) as error:
+            raise Unreachable(f"{self._name} does not say how new its answer is.") from error
+
+    def _json(self, response: requests.Response) -> Any:
         try:
             return response.json() if response.content else None
         except (ValueError, RecursionError) as error:

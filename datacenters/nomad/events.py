@@ -1,7 +1,8 @@
-"""One line of Nomad's event stream → the jobs it is about."""
+"""What is new of jobs: from lines of Nomad's event stream, or by asking for what changed."""
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from datacenters.interface import JobEvent, Unreachable
@@ -10,6 +11,8 @@ from datacenters.interface import JobEvent, Unreachable
 TOPICS = ("Job", "Evaluation", "Allocation")
 NODE = "Node"
 HEARTBEAT = "{}"
+# The index of allocations is the whole cluster's: on a busy one a question would be answered at once, again and again.
+ASKS_AGAIN_SECONDS = 0.5
 
 
 def job_events(line: bytes) -> list[JobEvent]:
@@ -28,6 +31,19 @@ def news(lines: Iterator[bytes]) -> Iterator[JobEvent | None]:
     for line in lines:
         if line.strip():
             yield from job_events(line) or (None,)
+
+
+def changes(ask: Callable[[int], tuple[list[Mapping[str, Any]], int]], since: int) -> Iterator[JobEvent | None]:
+    """Events made of allocations: ``ask(index)`` waits until something is newer than that index, or for some time,
+    and gives all of ours with the newest index. None after each answer, as a heartbeat."""
+    while True:
+        allocations, newest = ask(since)
+        for allocation in allocations:
+            if allocation["ModifyIndex"] > since:
+                yield JobEvent(allocation["ModifyIndex"], allocation["Namespace"], allocation["JobID"])
+        yield None
+        since = newest
+        time.sleep(ASKS_AGAIN_SECONDS)
 
 
 def _about(event: Mapping[str, Any]) -> tuple[str, str | None]:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from datacenters.interface import JobEvent, JobNotFound, JobRejected, JobStatus, Unreachable
+from datacenters.interface import JobEvent, JobNotFound, JobRejected, JobStatus, TokenRefused, Unreachable
 from datacenters.nomad import NomadAdapter
 
 from .border import a_border, first_says, hangs, hangs_up, says, trickles
@@ -279,6 +279,31 @@ def test_a_stream_that_stays_silent_is_given_up_and_tried_without_nodes():
         assert "topic=Node" not in border.asked[-1][1]
 
 
+def test_a_token_that_is_told_no_events_asks_for_allocations_that_changed():
+    ours = {"ModifyIndex": 12, "Namespace": "serai-ada", "JobID": JOB_ID}
+    old = {"ModifyIndex": 3, "Namespace": "serai-bob", "JobID": "serai-of-bob"}
+    newer = says(200, [ours, old], **{"X-Nomad-Index": "12"})
+    with a_border(acl__token__self=says(200, {}), event__stream=trickles(), allocations=newer) as border:
+        adapter = adapter_at(border.address)
+        for _topics in ("with nodes", "without"):
+            with pytest.raises(Unreachable, match="tells this token no events"):
+                next(iter(adapter.events(5)))
+        heard = list(itertools.islice(adapter.events(5), 3))
+        assert heard == [JobEvent(12, "serai-ada", JOB_ID), None, None]
+        assert ["index=5" in border.asked[-2][1], "index=12" in border.asked[-1][1]] == [True, True]
+
+
+def test_an_answer_that_hides_how_new_it_is_is_no_answer():
+    silent = {"acl__token__self": says(200, {}), "event__stream": trickles(), "allocations": says(200, [])}
+    with a_border(**silent) as border:
+        adapter = adapter_at(border.address)
+        for _topics in ("with nodes", "without"):
+            with pytest.raises(Unreachable):
+                next(iter(adapter.events(5)))
+        with pytest.raises(Unreachable, match="how new"):
+            next(iter(adapter.events(5)))
+
+
 def frame(data):
     return json.dumps({"File": "alloc/logs/main.stdout.0", "Data": base64.b64encode(data).decode()}).encode()
 
@@ -341,3 +366,10 @@ def test_a_namespace_that_is_there_is_not_made_again():
             ("GET", "/v1/namespaces"),
             ("POST", "/v1/namespace"),
         ]
+
+
+def test_a_namespace_that_serai_may_not_make_is_asked_of_the_operator():
+    with a_border(namespaces=says(200, []), namespace=says(403, "Permission denied")) as border:
+        adapter = adapter_at(border.address)
+        with pytest.raises(TokenRefused, match="nomad namespace apply serai-ada"):
+            adapter.ensure_namespace("serai-ada")

@@ -227,6 +227,8 @@ MLFLOW_URL = env.url("MLFLOW_URL")
 MLFLOW_DATA = SERAI_DATA / "mlflow"
 # Where tasks outside the local datacenter reach it; empty: they are not tracked.
 MLFLOW_PUBLIC_URL = env.url("MLFLOW_PUBLIC_URL")
+    "start the next trainings of sweeps": {"task": "jobs.tasks.advance_sweeps", "schedule": 5.0},
+    "gather the runs of sweeps": {"task": "jobs.tasks.track_sweeps", "schedule": 15.0},
 # Of a server elsewhere; our own keeps its password in MLFLOW_DATA.
 MLFLOW_ADMIN_USERNAME = env.text("MLFLOW_ADMIN_USERNAME", "admin")
 MLFLOW_ADMIN_PASSWORD = env.text("MLFLOW_ADMIN_PASSWORD")

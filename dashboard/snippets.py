@@ -8,30 +8,31 @@ from typing import Any
 from django.conf import settings
 
 
-def deployment(body: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """``POST deployments`` with this body as curl, Python and JSON."""
-    return [("curl", _curl(body)), ("Python", _python(body)), ("JSON", pretty(body))]
+def posted(route: str, body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """``POST <route>`` with this body as curl, Python and JSON."""
+    url = f"{settings.SERAI_URL}/api/v1/{route}"
+    return [("curl", _curl(url, body)), ("Python", _python(url, body)), ("JSON", pretty(body))]
 
 
 def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
-def _curl(body: Mapping[str, Any]) -> str:
+def _curl(url: str, body: Mapping[str, Any]) -> str:
     return (
-        f"curl -X POST {settings.SERAI_URL}/api/v1/deployments \\\n"
+        f"curl -X POST {url} \\\n"
         '  -H "Authorization: Bearer $SERAI_TOKEN" \\\n'
         "  -H 'Content-Type: application/json' \\\n"
         f"  -d {shlex.quote(pretty(body))}"
     )
 
 
-def _python(body: Mapping[str, Any]) -> str:
+def _python(url: str, body: Mapping[str, Any]) -> str:
     literal = "\n".join("    " + line for line in pretty_python(body).splitlines()).strip()
     return (
         "import os\n\nimport requests\n\n"
         "answer = requests.post(\n"
-        f'    "{settings.SERAI_URL}/api/v1/deployments",\n'
+        f'    "{url}",\n'
         """    headers={"Authorization": f"Bearer {os.environ['SERAI_TOKEN']}"},\n"""
         f"    json={literal},\n"
         "    timeout=30,\n)\n"

@@ -44,15 +44,20 @@ def mlflow_words() -> str:
 
 def outcome_of(deployment: Deployment) -> list[tuple[str, str]]:
     """What the module's ``train`` gave back, if that is a few plain values; the whole is shown beside it."""
+    return [(name, plain(value)) for name, value in values_of(deployment).items()]
+
+
+def values_of(deployment: Deployment) -> dict[str, str | int | float]:
+    """The plain values of what ``train`` gave back."""
     output = deployment.result
     for step in ("result", "output"):  # as deepaas-cli wraps it
         output = output.get(step) if isinstance(output, dict) else None
     if not isinstance(output, dict):
-        return []
-    return [(name, _plain(value)) for name, value in output.items() if isinstance(value, str | int | float)]
+        return {}
+    return {name: value for name, value in output.items() if isinstance(value, str | int | float)}
 
 
-def _plain(value: str | float) -> str:
+def plain(value: str | float) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

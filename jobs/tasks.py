@@ -6,7 +6,8 @@ from uuid import UUID
 
 from celery import shared_task as untyped_shared_task
 
-from . import cleaning, lifetimes, reconciling, submission, tracking
+from . import cleaning, lifetimes, reconciling, submission, sweeps, tracking
+from .tracking.sweeps import tend_sweeps
 
 # Celery has no types of its own; our tasks are called by name and give nothing back.
 shared_task = cast(Callable[[Callable[..., None]], Callable[..., None]], untyped_shared_task)
@@ -55,3 +56,18 @@ def remember_run(deployment_id: str) -> None:
 @shared_task
 def remember_runs() -> None:
     tracking.remember_runs()
+
+
+@shared_task
+def advance_sweep(sweep_id: str) -> None:
+    sweeps.advance(UUID(sweep_id))
+
+
+@shared_task
+def advance_sweeps() -> None:
+    sweeps.advance_all()
+
+
+@shared_task
+def track_sweeps() -> None:
+    tend_sweeps()

@@ -1,4 +1,4 @@
-"""Deployments: the form, the list, one deployment, and what can be done with it."""
+"""Deployments: the list, one deployment, and what can be done with it. Its form is in ``deploying``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,16 +19,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import WORKING, Project, User
-from dashboard import addresses, batch_fields, scope, snippets, streams, training
-from dashboard.forms import ARGUMENT, OPTION, DeployForm, api_body, plan_of
+from accounts.models import Project, User
+from dashboard import addresses, scope, snippets, streams, training
 from dashboard.people import person
 from dashboard.stages import stages_of
 from jobs import archive, refusals, services
 from jobs.compilers import CannotCompile
 from jobs.models import UNDO_LASTS, Deployment, DeploymentKind, DeploymentQuerySet, Status
 from jobs.specs import job_json
-from marketplace.models import Asset
 
 PAGE_SIZE = 50
 USAGE_POINTS = 600
@@ -40,74 +38,6 @@ class LogEntry:
     task: str
     stream: str
     size_bytes: int
-
-
-# ── Deploy ───────────────────────────────────────────────────────────────────────────────────────
-@login_required
-def deploy(request: HttpRequest, slug: str, kind: str = DeploymentKind.SERVICE) -> HttpResponse:
-    """The form (GET) and what it sends (POST); what is wrong comes back in it with 422."""
-    asset = get_object_or_404(Asset.objects.listed(), slug=slug)
-    user = person(request)
-    # An empty form is sent too: everything in it has a default.
-    data = request.POST if request.method == "POST" else None
-    initial = _project_chosen(request) | _cloned(request, asset)
-    form = DeployForm(data, owner=user, asset=asset, kind=kind, initial=initial)
-    if form.is_valid():
-        try:
-            deployment = services.deploy(form.deploy_request(), owner=user)
-        except refusals.RequestRefused as refusal:
-            form.refuse(refusal.errors)
-        except refusals.QuotaExceeded as excess:
-            form.add_error(None, str(excess))
-        else:
-            return redirect("deployment", deployment.pk)
-    context = {"form": form, "asset": asset, "training": kind == DeploymentKind.BATCH, **_beside(form)}
-    return render(request, "deployments/new.html", context, status=422 if form.errors else 200)
-
-
-@login_required
-@require_POST
-def beside(request: HttpRequest, slug: str, kind: str = DeploymentKind.SERVICE) -> HttpResponse:
-    """What stands beside the form as it is filled: where it would run, and the same as a script."""
-    asset = get_object_or_404(Asset.objects.listed(), slug=slug)
-    form = DeployForm(request.POST, owner=person(request), asset=asset, kind=kind)
-    return render(request, "deployments/_beside.html", _beside(form))
-
-
-def _beside(form: DeployForm) -> dict[str, Any]:
-    checked = form if form.is_bound else form.untouched()
-    if not checked.is_valid():
-        return {"plan": None, "capacities": form.capacities}
-    plan = plan_of(checked)
-    shown = snippets.deployment(api_body(checked))
-    return {"plan": plan, "capacities": form.capacities, "snippets": shown}
-
-
-def _project_chosen(request: HttpRequest) -> dict[str, Any]:
-    """The project of the header, if this person may deploy there."""
-    user = person(request)
-    chosen = scope.chosen_project(request, user)
-    return {"project": chosen.slug} if chosen and chosen.role_of(user) in WORKING else {}
-
-
-def _cloned(request: HttpRequest, asset: Asset) -> dict[str, Any]:
-    """The values of the deployment that ``?clone=`` names, if this person may see it."""
-    wanted = request.GET.get("clone", "")
-    try:
-        original = _visible(request).filter(pk=UUID(wanted), asset_slug=asset.slug).first()
-    except ValueError:
-        return {}
-    if original is None:
-        return {}
-    asked = original.request
-    values = {name: asked.get(name) for name in ("title", "project", "datacenter", "prefer", "exclude")}
-    values |= asked["resources"] | {"max_wait": asked.get("max_wait_seconds")}
-    values |= {name: asked.get(name) for name in batch_fields.NAMES}
-    values |= {OPTION + name: value for name, value in asked.get("options", {}).items()}
-    values |= {ARGUMENT + name: value for name, value in asked.get("arguments", {}).items()}
-    if services.why_not_change(original, person(request)):
-        del values["project"]  # whoever only looks there runs a copy of their own
-    return {name: value for name, value in values.items() if value is not None}
 
 
 # ── Look ─────────────────────────────────────────────────────────────────────────────────────────
@@ -375,12 +305,7 @@ def _load(request: HttpRequest, pk: UUID) -> Deployment:
     return get_object_or_404(_visible(request), pk=pk)
 
 
-TRAIN = {"kind": DeploymentKind.BATCH}
 urlpatterns = [
-    path("modules/<slug:slug>/deploy/", deploy, name="deploy"),
-    path("modules/<slug:slug>/deploy/beside/", beside, name="deploy-beside"),
-    path("modules/<slug:slug>/train/", deploy, TRAIN, name="train"),
-    path("modules/<slug:slug>/train/beside/", beside, TRAIN, name="train-beside"),
     path("deployments/", index, name="deployments"),
     path("deployments/stream/", stream, name="deployments-stream"),
     path("deployments/<uuid:pk>/", detail, name="deployment"),

@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from accounts.models import ApiToken, Scope
 from dashboard.api.v1 import api
-from jobs import services
+from datacenters.jobspec import JobKind
+from jobs import services, sweeps
 from jobs.models import Deployment, Status
 from tests.unit.projects.conftest import ask, bob, digits, engine, grace, site, vera, who  # noqa: F401  fixtures
 
@@ -84,6 +85,9 @@ POST deploy-beside          302 200 200 200 200 200
 GET  train                  302 200 200 200 200 200
 POST train                  302 422 422 302 302 422
 POST train-beside           302 200 200 200 200 200
+GET  sweeps                 302 200 200 200 200 200
+GET  sweep                  302 404 200 200 200 404
+POST sweep-stop             302 404 403 302 302 404
 GET  deployments            302 200 200 200 200 200
 GET  deployments-stream     302 200 200 200 200 200
 GET  deployment             302 404 200 200 200 404
@@ -132,6 +136,11 @@ FORMS = {
     "train": {"project": "engine"},
 }
 # By a token with every scope; the last column is the one scope that is enough.
+# A module whose training takes one argument.
+TRAINS = {
+    "swagger": "2.0",
+    "paths": {"/models/digits/train/": {"post": {"parameters": [{"name": "epochs", "in": "query", "type": "integer"}]}}},
+}
 OPERATIONS = """
 GET    me                       401 200 200 200 200 200 read
 GET    list_projects            401 200 200 200 200 200 read
@@ -166,6 +175,10 @@ GET    get_deployment_logs      401 404 200 200 200 404 read
 GET    list_deployment_events   401 404 200 200 200 404 read
 GET    list_runs                401 200 200 200 200 200 read
 GET    compare_runs             401 422 422 422 422 422 read
+POST   create_sweep             401 422 422 201 201 422 write
+GET    list_sweeps              401 200 200 200 200 200 read
+GET    get_sweep                401 404 200 200 200 404 read
+POST   stop_sweep               401 404 403 202 202 404 write
 GET    get_run                  401 404 200 200 200 404 read
 GET    get_run_metrics          401 404 503 503 503 404 read
 GET    list_run_files           401 404 503 503 503 404 read
@@ -183,6 +196,7 @@ BODIES = {
     "plan_deployment": {"module": "digits", "project": "engine"},
 }
 
+    "create_sweep": {"module": "digits", "project": "engine", "grid": {"epochs": [1, 2]}},
 
 def lines(table: str) -> list[list[str]]:
     return [line.split() for line in table.strip().splitlines()]
@@ -224,7 +238,10 @@ def things(engine, site, digits, ask, ada, settings):  # noqa: F811
     trained = services.deploy(ask(project="engine"), owner=ada)
     Deployment.objects.filter(pk=trained.pk).update(status=Status.COMPLETED, kind="batch", run_id="0a1b2c")
     token, _plain = ApiToken.issue(ada, "laptop")
-    return {"running": running.pk, "deleted": deleted.pk, "run": "0a1b2c", "token": token.pk}
+    digits.api_document = TRAINS
+    digits.save()
+    sweep = sweeps.start_sweep(ask(project="engine", kind=JobKind.BATCH), [{"epochs": 1}], at_once=1, owner=ada)
+    return {"running": running.pk, "deleted": deleted.pk, "run": "0a1b2c", "token": token.pk, "sweep": sweep.pk}
 
 
 def named(name: str, part: str, things) -> object:
@@ -233,6 +250,8 @@ def named(name: str, part: str, things) -> object:
         return {"label": "api"}.get(part, things["deleted" if "restore" in name else "running"])
     if name == "docs-page":
         return "tutorial/first-prediction"
+    if part in ("pk", "id") and "sweep" in name:
+        return things["sweep"]
     if part == "run_id" or (part == "id" and "run" in name):
         return things["run"]
     if part in ("slug", "id"):

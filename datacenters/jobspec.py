@@ -72,6 +72,7 @@ class Mount:
 
     source: str
     target: str
+    # Of the folder itself; what an operator's task mounts there, it must mount read-only too.
     read_only: bool = False
 
 

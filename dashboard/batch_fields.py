@@ -146,5 +146,5 @@ def request_values(cleaned: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "script": cleaned.get("script") or "",
         "retries": cleaned.get("retries") or 0,
-        "max_run_seconds": cleaned.get("max_run_seconds"),
+        "max_run_seconds": cleaned.get("max_run_seconds") or None,
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from dashboard import batch_fields
+from dashboard import batch_fields, lifetime_fields
 from dashboard.forms import OPTION, RESOURCES, DeployForm, Limit
 
 
@@ -19,7 +19,8 @@ def json_schema(form: DeployForm) -> dict[str, Any]:
         "options": _without_prefix(parts, OPTION),
         "arguments": {argument.name: argument.json_schema() for argument in form.arguments},
     }
-    plain = ("title", "project", *batch_fields.NAMES, "datacenter", "prefer", "exclude", "max_wait")
+    of_kind = (*batch_fields.NAMES, *lifetime_fields.NAMES)
+    plain = ("title", "project", *of_kind, "datacenter", "prefer", "exclude", "max_wait")
     top = {name: parts[name] for name in plain if name in parts}
     kind, slug = (str(form.asset.kind), form.asset.slug) if form.asset else ("module", "")
     return {

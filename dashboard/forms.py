@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import WORKING, Capability, Project, User
-from dashboard import batch_fields
+from dashboard import batch_fields, lifetime_fields
 from dashboard.argument_fields import ArgumentField
 from datacenters.capacity import Capacity
 from datacenters.jobspec import JobKind
@@ -104,7 +104,7 @@ class DeployForm(forms.Form):
         self._unknown = list(unknown)
         self._offer_places()
         self._ask_at_least()
-        for name, field in (*self._option_fields(), *self._argument_fields(), *self._batch_fields()):
+        for name, field in (*self._option_fields(), *self._argument_fields(), *self._fields_of_kind()):
             self.fields[name] = field
         for name, value in self.suggested().items():
             self.fields[name].initial = value
@@ -132,6 +132,8 @@ class DeployForm(forms.Form):
         if self.asset is not None:
             values |= _suggested_by_author(self.asset, self.kind)
             values["title"] = self.asset.title[:100]
+        if self.kind == DeploymentKind.SERVICE:
+            values |= lifetime_fields.suggested(self.asset)
         values["project"] = self.projects[0].slug if self.projects else ""
         return values
 
@@ -183,9 +185,11 @@ class DeployForm(forms.Form):
         for argument in self.arguments:
             yield ARGUMENT + argument.name, ArgumentField(argument)
 
-    def _batch_fields(self) -> Iterator[tuple[str, forms.Field]]:
+    def _fields_of_kind(self) -> Iterator[tuple[str, forms.Field]]:
         if self.kind == DeploymentKind.BATCH:
             yield from batch_fields.fields().items()
+        else:
+            yield from lifetime_fields.fields(self.asset)
 
     # ── Filled by REST ───────────────────────────────────────────────────────────────────────────
     @classmethod
@@ -213,6 +217,8 @@ class DeployForm(forms.Form):
     def unknown_field(self, name: str) -> str:
         if name in batch_fields.NAMES:
             return _("Only a batch run (kind “batch”) takes this.")
+        if name in lifetime_fields.NAMES:
+            return _("Only a service takes this.")
         group = next((prefix for prefix in (OPTION, ARGUMENT, SWEPT) if name.startswith(prefix)), "")
         known = [field.removeprefix(group) for field in self.fields if group and field.startswith(group)]
         return _("No such value is taken here. Taken: %(known)s.") % {"known": ", ".join(known) or _("none")}
@@ -259,6 +265,7 @@ class DeployForm(forms.Form):
             options=self._prefixed(OPTION),
             arguments=self._prefixed(ARGUMENT),
             **batch_fields.request_values(values),
+            idle_stop_minutes=values.get("idle_stop_minutes") or None,
             datacenter=values["datacenter"] or None,
             prefer=tuple(values["prefer"]),
             exclude=tuple(values["exclude"]),
@@ -304,6 +311,10 @@ class DeployForm(forms.Form):
         return [self[name] for name in batch_fields.NAMES[1:] if name in self.fields]
 
     @property
+    def lifetime_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in lifetime_fields.NAMES if name in self.fields and not self.batch_fields]
+
+    @property
     def place_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in ("datacenter", "prefer", "exclude", "max_wait")]
 
@@ -342,6 +353,7 @@ def api_body(form: DeployForm) -> dict[str, Any]:
         "options": dict(request.options),
         "arguments": dict(request.arguments),
         **batch_fields.body_values(request),
+        **lifetime_fields.body_values(request, form.asset),
         "datacenter": request.datacenter,
         "prefer": list(request.prefer),
         "exclude": list(request.exclude),
@@ -352,7 +364,16 @@ def api_body(form: DeployForm) -> dict[str, Any]:
 
 def _given(body: Mapping[str, Any]) -> dict[str, Any]:
     """The values that a body names, by the form's field names."""
-    plain = ("title", "project", "datacenter", "prefer", "exclude", "max_wait", *batch_fields.NAMES)
+    plain = (
+        "title",
+        "project",
+        "datacenter",
+        "prefer",
+        "exclude",
+        "max_wait",
+        *batch_fields.NAMES,
+        *lifetime_fields.NAMES,
+    )
     flat = {name: body.get(name) for name in plain}
     flat |= dict(body["resources"])
     flat |= {OPTION + name: value for name, value in body["options"].items()}

@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dashboard.views.datacenters")),
     path("", include("dashboard.views.sweeps")),
     path("", include("dashboard.views.api_docs")),
+    path("", include("dashboard.views.extending")),
     path("", include("dashboard.views.opening")),
     path("", include("dashboard.views.use")),
     path("api/v1/", api.urls),

@@ -32,6 +32,7 @@ USE_IS_WRITTEN_EVERY = timedelta(seconds=60)
 MEASURED_WITHIN = timedelta(minutes=2)
 WORKING_CORES = 0.1  # less is what a server takes that waits
 EXTENSIONS_MINUTES = (60, 240, 720)
+LONGEST_EXTENSION_MINUTES = 365 * 24 * 60
 # Seen by its datacenter; a batch that is tried again is not running for a while.
 SEEN = (Status.PENDING, Status.STARTING, Status.RUNNING)
 GOES_ON = (*SEEN, Status.UNKNOWN)

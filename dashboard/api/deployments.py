@@ -13,10 +13,19 @@ from pydantic import Field
 from dashboard import streams
 from dashboard.api import paging, problems
 from dashboard.api.auth import WRITE
-from dashboard.api.schemas import DeploymentIn, DeploymentList, DeploymentOut, EventList, EventOut, PlanOut, StatusName
+from dashboard.api.schemas import (
+    DeploymentIn,
+    DeploymentList,
+    DeploymentOut,
+    EventList,
+    EventOut,
+    ExtensionIn,
+    PlanOut,
+    StatusName,
+)
 from dashboard.forms import DeployForm, plan_of
 from dashboard.people import person
-from jobs import archive, services
+from jobs import archive, lifetimes, services
 from jobs.models import UNDO_LASTS, Deployment, DeploymentEvent, DeploymentQuerySet
 
 router = Router(tags=["deployments"])
@@ -104,6 +113,17 @@ def start_deployment(request: HttpRequest, id: UUID) -> HttpResponse:
     deployment = load(request, id)
     services.start(deployment, person(request))
     return _answer(load(request, id), 202)
+
+
+@router.post(
+    "deployments/{id}/extend",
+    auth=WRITE,
+    response=DeploymentOut,
+    operation_id="extend_deployment",
+    summary="Put off its end: its deadline, and the one for want of use",
+)
+def extend_deployment(request: HttpRequest, id: UUID, body: ExtensionIn) -> DeploymentOut:
+    return DeploymentOut.of(lifetimes.extend(load(request, id), person(request), minutes=body.minutes))
 
 
 @router.delete(

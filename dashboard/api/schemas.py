@@ -12,6 +12,7 @@ from accounts.models import Project, User
 from dashboard import addresses
 from datacenters.jobspec import CORE_MHZ
 from datacenters.models import Datacenter, Node
+from jobs import lifetimes
 from jobs.compilers import can_compile
 from jobs.models import Deployment, DeploymentEvent
 from marketplace.models import Asset
@@ -73,10 +74,15 @@ class DeploymentIn(Strict):
     script: str | None = None
     retries: Whole | None = None
     max_run_seconds: Whole | None = None
+    idle_stop_minutes: Whole | None = None
     datacenter: str | None = None
     prefer: list[str] = Field(default_factory=list)
     exclude: list[str] = Field(default_factory=list)
     max_wait: Annotated[int, Field(ge=0), BeforeValidator(_no_text)] | None = None
+
+
+class ExtensionIn(Strict):
+    minutes: Annotated[int, Field(ge=1, le=lifetimes.LONGEST_EXTENSION_MINUTES), BeforeValidator(_no_text)] = 60
 
 
 # ── Out ──────────────────────────────────────────────────────────────────────────────────────────
@@ -262,6 +268,9 @@ class DeploymentOut(Schema):
     exit_code: int | None
     restarts: int
     sweep: UUID | None
+    deadline: Annotated[datetime | None, Field(description="When it is stopped.")]
+    last_active: Annotated[datetime | None, Field(description="When it was last used.")]
+    stops: Annotated[datetime | None, Field(description="When it stops if nobody uses or extends it.")]
     created: datetime
     updated: datetime
 
@@ -300,6 +309,9 @@ class DeploymentOut(Schema):
             exit_code=deployment.exit_code,
             restarts=deployment.restarts,
             sweep=deployment.sweep_id,
+            deadline=deployment.deadline,
+            last_active=deployment.last_active,
+            stops=end.at if (end := lifetimes.ending(deployment)) else None,
             created=deployment.created,
             updated=deployment.updated,
         )

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Project, User
-from dashboard import addresses, scope, snippets, streams, training
+from dashboard import addresses, lifetimes, scope, snippets, streams, training
 from dashboard.people import person
 from dashboard.stages import stages_of
 from jobs import archive, refusals, services
@@ -130,6 +130,7 @@ def _status_context(request: HttpRequest, deployment: Deployment) -> dict[str, A
         "deployment": deployment,
         "why_not": services.why_not_change(deployment, person(request)),
         "stages": stages_of(deployment),
+        "lifetime": lifetimes.lifetime_of(deployment),
         "endpoints": endpoints,
         "run_url": addresses.known_run_url(deployment),
     }

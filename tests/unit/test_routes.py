@@ -106,6 +106,7 @@ POST deployment-start       302 404 403 302 302 404
 POST deployment-restart     302 404 403 302 302 404
 POST deployment-delete      302 404 403 302 302 404
 POST deployment-restore     302 404 403 302 302 404
+POST deployment-extend      302 404 403 302 302 404
 GET  deployment-clone       302 404 302 302 302 404
 GET  open-endpoint          302 404 200 200 200 404
 GET  use                    302 404 200 200 200 404
@@ -170,6 +171,7 @@ GET    get_deployment           401 404 200 200 200 404 read
 DELETE delete_deployment        401 404 403 202 202 404 write
 POST   stop_deployment          401 404 403 202 202 404 write
 POST   start_deployment         401 404 403 202 202 404 write
+POST   extend_deployment        401 404 403 409 409 404 write
 POST   restore_deployment       401 404 403 202 202 404 write
 GET    get_deployment_logs      401 404 200 200 200 404 read
 GET    list_deployment_events   401 404 200 200 200 404 read

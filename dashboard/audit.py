@@ -43,6 +43,9 @@ WORDS: Mapping[str, str | Promise] = {
     "user.switched-on": _("switched on the account"),
     "user.switched-off": _("switched off the account"),
     "user.signed-in": _("signed in"),
+    "user.rules-applied": _("got the rights that the sign-in’s rules give"),
+    "user.connected": _("can sign in elsewhere, too,"),
+    "user.disconnected": _("can no longer sign in elsewhere"),
     "user.signin-refused": _("gave a wrong password for"),
     "user.password-changed": _("set a new password"),
 }

@@ -13,6 +13,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from accounts.oidc import config as oidc
 from dashboard import env, secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -83,6 +84,9 @@ INSTALLED_APPS = [
     "marketplace",
     "datacenters",
     "accounts",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "django_htmx",
     "csp",
     "django.contrib.auth",
@@ -106,6 +110,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "dashboard.middleware.PlainAddressMiddleware",
     "dashboard.middleware.OutageMiddleware",
 ]
@@ -146,6 +151,14 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+# Sign-in by OpenID Connect. Of allauth nothing else is used: no sign-up, no mails, none of its pages.
+OIDC_PROVIDERS = oidc.read()
+OIDC_SESSION_HOURS = env.number("SERAI_OIDC_SESSION_HOURS", 24)
+ACCOUNT_ADAPTER, SOCIALACCOUNT_ADAPTER = (
+    f"accounts.oidc.adapters.{name}" for name in ("AccountAdapter", "SocialAdapter")
+)
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"provider_class": "accounts.oidc.provider.IdentityProvider"}}
+ACCOUNT_EMAIL_VERIFICATION = "none"
 LOGIN_URL = "signin"
 LOGIN_REDIRECT_URL = "home"
 SESSION_COOKIE_AGE = 14 * 24 * 3600

@@ -8,6 +8,7 @@ from dashboard.api.v1 import api
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dashboard.views.home")),
     path("", include("dashboard.views.accounts")),
+    path("", include("dashboard.views.oidc")),
     path("", include("dashboard.views.profile")),
     path("", include("dashboard.views.people")),
     path("", include("dashboard.views.projects")),

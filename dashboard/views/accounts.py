@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import AuditEvent, SigninCode, User
+from accounts.oidc.adapters import END_SESSION_KEY
 from dashboard.account_forms import SigninForm, WelcomeForm
 from dashboard.addresses import next_page
 from dashboard.context import THEME_COOKIE, THEMES
@@ -55,13 +56,21 @@ def signin(request: HttpRequest) -> HttpResponse:
         return _let_in(request, form.get_user(), by="password")
     if request.method == "POST":
         _note_refusal(form)
-    context = {"form": form, "next": request.POST.get("next", request.GET.get("next", ""))}
+    context = {
+        "form": form,
+        "next": request.POST.get("next", request.GET.get("next", "")),
+        "providers": settings.OIDC_PROVIDERS,
+        "elsewhere": request.session.pop(END_SESSION_KEY, None),
+    }
     return render(request, "accounts/signin.html", context, status=_status(request))
 
 
 @require_POST
 def signout(request: HttpRequest) -> HttpResponse:
+    elsewhere = request.session.get(END_SESSION_KEY)
     logout(request)
+    if elsewhere:
+        request.session[END_SESSION_KEY] = elsewhere
     messages.success(request, _("You are signed out."))
     return redirect("signin")
 

@@ -10,12 +10,14 @@ from copy import copy
 from urllib.parse import urlencode
 
 import pytest
+from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from accounts.models import ApiToken, Scope
+from accounts.oidc.config import Identity
 from dashboard.api.v1 import api
 from datacenters.jobspec import JobKind
 from jobs import services, sweeps
@@ -25,6 +27,7 @@ from tests.unit.projects.conftest import ask, bob, digits, engine, grace, site, 
 pytestmark = pytest.mark.django_db
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+NOBODY = "http://127.0.0.1:9"  # where no provider of identities answers
 NAMES = ("nobody", "eve", "vera", "bob", "ada", "grace")
 
 # Pages. 405 for all who get so far: not written down.
@@ -35,6 +38,10 @@ POST welcome                422 422 422 422 422 422
 GET  signin                 200 302 302 302 302 302
 POST signin                 422 302 302 302 302 302
 POST signout                302 302 302 302 302 302
+POST signin-with            503 302 302 302 302 302
+GET  signin-back            400 400 400 400 400 400
+POST connect-identity       302 503 503 503 503 503
+POST disconnect-identity    302 404 404 404 302 404
 POST theme                  302 302 302 302 302 302
 GET  healthz                200 200 200 200 200 200
 GET  docs                   200 200 200 200 200 200
@@ -239,6 +246,8 @@ def things(engine, site, digits, ask, ada, settings):  # noqa: F811
     Deployment.objects.filter(pk=deleted.pk).update(status=Status.STOPPED, deleted=timezone.now())
     trained = services.deploy(ask(project="engine"), owner=ada)
     Deployment.objects.filter(pk=trained.pk).update(status=Status.COMPLETED, kind="batch", run_id="0a1b2c")
+    settings.OIDC_PROVIDERS = (Identity("institute", "Institute", issuer=NOBODY, client_id="serai"),)
+    SocialAccount.objects.create(user=ada, provider=NOBODY, uid="ada")
     token, _plain = ApiToken.issue(ada, "laptop")
     digits.api_document = TRAINS
     digits.save()
@@ -256,10 +265,13 @@ def named(name: str, part: str, things) -> object:
         return things["sweep"]
     if part == "run_id" or (part == "id" and "run" in name):
         return things["run"]
+    if name == "disconnect-identity":
+        return SocialAccount.objects.get().pk
     if part in ("slug", "id"):
         of_project = "project" in name or "member" in name
         return "engine" if of_project else "here" if name.startswith("source") else "digits"
-    return {"username": "vera", "name": "ifca", "label": "api", "token_id": things["token"]}[part]
+    fixed = {"username": "vera", "name": "ifca", "label": "api", "provider": "institute"}
+    return {**fixed, "token_id": things["token"]}[part]
 
 
 class Undone(Exception):

@@ -22,6 +22,10 @@ class Forbidden(Exception):
     """Serai does not go there; the text is for the person who entered the address."""
 
 
+class Private(Forbidden):
+    """It is a place of a private network."""
+
+
 @dataclass(frozen=True)
 class Target:
     """Where a URL leads, resolved."""
@@ -33,7 +37,11 @@ class Target:
 
 def public_target(url: str) -> Target:
     """Where this http(s) URL leads. Raises Forbidden for private places, unless the operator trusts the host."""
-    host, port = _host_and_port(url)
+    return public_host(*_host_and_port(url))
+
+
+def public_host(host: str, port: int) -> Target:
+    """The same for what is no URL."""
     try:
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -41,7 +49,7 @@ def public_target(url: str) -> Target:
     addresses = tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
     if host not in settings.SERAI_TRUSTED_HOSTS and not all(is_public(address) for address in addresses):
         sentence = _("%(host)s is an address of a private network. An operator may allow it by SERAI_TRUSTED_HOSTS.")
-        raise Forbidden(sentence % {"host": host})
+        raise Private(sentence % {"host": host})
     return Target(host, port, addresses)
 
 

@@ -245,6 +245,9 @@ MLFLOW_PUBLIC_URL = env.url("MLFLOW_PUBLIC_URL")
 # Of a server elsewhere; our own keeps its password in MLFLOW_DATA.
 MLFLOW_ADMIN_USERNAME = env.text("MLFLOW_ADMIN_USERNAME", "admin")
 MLFLOW_ADMIN_PASSWORD = env.text("MLFLOW_ADMIN_PASSWORD")
+# The homes of projects (dashboard/stack/homes.py): for Serai itself and tasks of its machine, and for others.
+SERAI_HOMES_URL = env.text("SERAI_HOMES_URL")
+SERAI_HOMES_PUBLIC_URL = env.url("SERAI_HOMES_PUBLIC_URL")
 SERAI_SHARED = env.path("SERAI_SHARED", BASE_DIR.parent / "shared")
 API_RATE = env.rate("SERAI_API_RATE", "3000/m")  # requests of one token
 UPLOAD_LIMIT_MB = env.number("SERAI_UPLOAD_LIMIT_MB", 512)

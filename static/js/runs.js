@@ -41,14 +41,13 @@
     const rule = { stroke: () => ink.grid, width: 1 };
     const axis = { stroke: () => ink.text, grid: rule, ticks: rule };
 
-    /** The last values, or those under the pointer. */
+    /** Of one run its last value; of several, which the table tells, those under the pointer. */
     function say(index) {
-      const values = data.slice(1).map((column, line) => {
-        const value = index === null ? column.findLast((one) => one !== null && one !== undefined) : column[index];
-        return names.length > 1 ? `${names[runs[line]]} ${short(value)}` : short(value);
-      });
+      const valueOf = (column) => (index === null ? column.findLast((one) => one !== null && one !== undefined) : column[index]);
+      const nameOf = (line) => (names.length > 1 ? `${names[runs[line]]} ` : "");
+      const values = data.slice(1).map((column, line) => nameOf(line) + short(valueOf(column)));
       const at = index === null ? "" : ` (${place.dataset.step} ${data[0][index]})`;
-      caption.textContent = `${name}${at}: ${values.join(" · ")}`;
+      caption.textContent = names.length > 1 && index === null ? name : `${name}${at}: ${values.join(" · ")}`;
     }
 
     const plot = new uPlot(
@@ -64,10 +63,10 @@
             dash: dashOf(ink.lines[index]),
             width: 2,
             spanGaps: true,
-            points: { show: data[0].length < 30 },
+            points: { show: data[0].length < (runs.length > 3 ? 10 : 30) },
           })),
         ],
-        axes: [{ ...axis, incrs: WHOLE_STEPS }, { ...axis, size: 56 }],
+        axes: [{ ...axis, incrs: WHOLE_STEPS, size: 34 }, { ...axis, size: 56 }],
         scales: { x: { time: false } },
         hooks: { setCursor: [(plot) => say(plot.cursor.idx ?? null)] },
       },

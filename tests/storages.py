@@ -49,7 +49,6 @@ class Server:
         served = self.files.parent if self.kind == "s3" else self.files
         # rclone names its options for the environment, too: then no password stands on the command line.
         environment = {"PATH": os.defpath, "HOME": str(served.parent), "RCLONE_CONFIG": "/dev/null", **self._login()}
-        environment["RCLONE_DIR_CACHE_TIME"] = "0s"  # tests put files into its folder behind its back
         command = [rclone_path(), "serve", self.kind, str(served), "--addr", f"127.0.0.1:{self.port}"]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._processes.append(process)

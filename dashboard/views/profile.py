@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.models import ApiToken, AuditEvent, Capability, Membership, Scope, User
 from dashboard.account_forms import ProfileForm, TokenForm
+from dashboard.identities import identities
 from dashboard.people import person
 from jobs import quotas
 
@@ -37,6 +38,7 @@ def profile(request: HttpRequest) -> HttpResponse:
         .select_related("project")
         .order_by("project__name"),
         "meters": quotas.meters(user),
+        "identities": identities(user),
         "tokens_in_use": ApiToken.objects.valid().filter(user=user).count(),
     }
     return render(request, "accounts/profile.html", context, status=422 if form.errors else 200)

@@ -17,9 +17,11 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from accounts.models import ApiToken, AuditEvent, Level, SigninCode, User, create_person
+from accounts.oidc.people import ensure_projects
 from dashboard import env
 from datacenters.local.node import devices
 from datacenters.services import register_local
+from jobs.storages import ensure_homes
 from jobs.tools import mirror
 from marketplace.services import ensure_presets
 
@@ -37,7 +39,10 @@ class Command(BaseCommand):
         ensure_presets()
         mirror.ensure()
         register_local()
+        ensure_homes()
         administrator = first_administrator()
+        for identity in settings.OIDC_PROVIDERS:
+            ensure_projects(identity)
         write_admin_token(administrator)
         forget_old_codes()
         # To whoever started us, through a pipe: a code never lies in a file.

@@ -79,8 +79,8 @@ def server(_identity_server: IdentityServer) -> IdentityServer:
 
 
 @pytest.fixture
-def identity(server, tmp_path, settings):
-    """Serai knows this provider; ``identity(rules=…)`` names it again otherwise."""
+def known(server, tmp_path, settings):
+    """Serai knows this provider; ``known(*rules, issuer=…)`` names it again otherwise."""
     secret = tmp_path / "client-secret"
     secret.write_text(f"{SECRET}\n")
     settings.SERAI_URL = "http://127.0.0.1:8000"
@@ -104,7 +104,7 @@ def identity(server, tmp_path, settings):
 
 
 @pytest.fixture
-def arrive(server, identity):
+def arrive(server, known):
     """Somebody signs in by the provider in a browser of their own: ``client, answer = arrive("ada")``."""
 
     def come(person: str = "ada", *, client: Client | None = None, agrees: bool = True, **form: str):

@@ -82,7 +82,7 @@ def test_no_token_and_no_claim_that_is_not_shown_is_kept(server, arrive):
     assert "eyJ" not in str(dict(client.session))
 
 
-def test_the_request_carries_state_nonce_and_pkce(identity):
+def test_the_request_carries_state_nonce_and_pkce(known):
     asked = parse_qs(urlsplit(way_out(Client().post("/signin/with/institute"))).query)
     assert asked["response_type"] == ["code"]
     assert asked["code_challenge_method"] == ["S256"]
@@ -91,7 +91,7 @@ def test_the_request_carries_state_nonce_and_pkce(identity):
     assert set(asked["scope"][0].split()) == {"openid", "profile", "email", "entitlements"}
 
 
-def test_nothing_of_the_request_is_chosen_by_an_address(identity):
+def test_nothing_of_the_request_is_chosen_by_an_address(known):
     page = Client().post("/signin/with/institute?scope=admin&auth_params=prompt%3Dnone&process=connect&state=mine")
     asked = parse_qs(urlsplit(way_out(page)).query)
     assert "admin" not in asked["scope"][0]
@@ -216,7 +216,7 @@ def test_a_token_that_cannot_be_trusted_lets_nobody_in(server, arrive, what):
     assert not User.objects.exists()
 
 
-def test_an_answer_without_its_state_lets_nobody_in(server, identity):
+def test_an_answer_without_its_state_lets_nobody_in(server, known):
     client, stranger = Client(), Client()
     back = local(server.sign_in(way_out(client.post("/signin/with/institute"))))
     for wrong in (back.replace("state=", "state=x"), back.replace("state=", "was=")):
@@ -228,7 +228,7 @@ def test_an_answer_without_its_state_lets_nobody_in(server, identity):
     assert not is_signed_in(stranger)
 
 
-def test_an_answer_is_good_once(server, identity):
+def test_an_answer_is_good_once(server, known):
     client = Client()
     back = local(server.sign_in(way_out(client.post("/signin/with/institute"))))
     assert client.get(back).status_code == 302
@@ -236,7 +236,7 @@ def test_an_answer_is_good_once(server, identity):
     assert client.get(back).status_code == 400
 
 
-def test_a_code_of_another_sign_in_is_refused_by_its_verifier(server, identity):
+def test_a_code_of_another_sign_in_is_refused_by_its_verifier(server, known):
     """Eve puts her code beside Ada's state."""
     ada, eve = Client(), Client()
     adas = parse_qs(urlsplit(server.sign_in(way_out(ada.post("/signin/with/institute")), "ada")).query)
@@ -248,7 +248,7 @@ def test_a_code_of_another_sign_in_is_refused_by_its_verifier(server, identity):
 
 # ── The provider does not do what it should ──────────────────────────────────────────────────────
 @pytest.mark.parametrize("status", [500, 503, 404, 302])
-def test_a_provider_that_is_down_gets_a_sentence(server, identity, status):
+def test_a_provider_that_is_down_gets_a_sentence(server, known, status):
     server.next(status=status)
     answer = Client().post("/signin/with/institute")
     assert answer.status_code in (502, 503)
@@ -256,14 +256,14 @@ def test_a_provider_that_is_down_gets_a_sentence(server, identity, status):
     assert "Back to signing in" in text(answer)
 
 
-def test_a_provider_that_is_gone_gets_a_sentence(identity):
-    identity(issuer="http://127.0.0.1:9")
+def test_a_provider_that_is_gone_gets_a_sentence(known):
+    known(issuer="http://127.0.0.1:9")
     answer = Client().post("/signin/with/institute")
     assert answer.status_code == 503
     assert f"{NAME} does not answer" in text(answer)
 
 
-def test_a_provider_that_goes_silent_halfway_gets_a_sentence(server, identity, monkeypatch):
+def test_a_provider_that_goes_silent_halfway_gets_a_sentence(server, known, monkeypatch):
     monkeypatch.setattr("accounts.oidc.outgoing.READ_SECONDS", 1)
     client = Client()
     back = local(server.sign_in(way_out(client.post("/signin/with/institute"))))
@@ -285,7 +285,7 @@ def test_a_provider_that_goes_silent_halfway_gets_a_sentence(server, identity, m
         {"jwks_uri": 5},
     ],
 )
-def test_a_configuration_that_makes_no_sense_is_not_followed(server, identity, places):
+def test_a_configuration_that_makes_no_sense_is_not_followed(server, known, places):
     server.next(places=places)
     answer = Client().post("/signin/with/institute")
     assert answer.status_code in (502, 503)
@@ -293,7 +293,7 @@ def test_a_configuration_that_makes_no_sense_is_not_followed(server, identity, p
     assert "javascript:" not in text(answer)
 
 
-def test_a_configuration_cannot_send_serai_into_the_private_network(server, identity):
+def test_a_configuration_cannot_send_serai_into_the_private_network(server, known):
     client = Client()
     back = local(server.sign_in(way_out(client.post("/signin/with/institute"))))
     server.next(places={"token_endpoint": "http://169.254.169.254/latest/meta-data"})
@@ -301,7 +301,7 @@ def test_a_configuration_cannot_send_serai_into_the_private_network(server, iden
     assert not is_signed_in(client)
 
 
-def test_what_the_provider_says_of_a_failure_is_shown_as_text(identity):
+def test_what_the_provider_says_of_a_failure_is_shown_as_text(known):
     client = Client()
     state = parse_qs(urlsplit(way_out(client.post("/signin/with/institute"))).query)["state"][0]
     answer = client.get("/signin/with/institute/back", {"error": "<script>x</script>", "state": state})
@@ -310,13 +310,13 @@ def test_what_the_provider_says_of_a_failure_is_shown_as_text(identity):
     assert "&lt;script&gt;x" in text(answer)
 
 
-def test_beginning_again_and_again_is_slowed_down(identity):
+def test_beginning_again_and_again_is_slowed_down(known):
     client = Client()
     statuses = [client.post("/signin/with/institute").status_code for _ in range(31)]
     assert statuses == [200] * 30 + [429]
 
 
-def test_a_provider_that_nobody_named_is_unknown(identity, settings):
+def test_a_provider_that_nobody_named_is_unknown(known, settings):
     assert Client().post("/signin/with/another").status_code == 404
     assert Client().post("/signin/with/openid_connect").status_code == 404
     settings.OIDC_PROVIDERS = ()
@@ -340,7 +340,7 @@ def test_after_signing_out_one_is_told_of_the_session_that_stays(server, arrive)
     assert "still signed in" not in text(client.get("/signin"))
 
 
-def test_who_signed_in_by_password_is_not_told_of_it(identity, ada):
+def test_who_signed_in_by_password_is_not_told_of_it(known, ada):
     client = Client()
     client.post("/signin", {"username": "ada", "password": "difference-engine"})
     assert "still signed in" not in text(client.get(client.post("/signout").headers["Location"]))

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import ssl
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +19,7 @@ from datacenters.interface import Stage
 from . import tools
 from .compilers.module import PORT
 from .deepaas.services import SILENT_SINCE
+from .federation.keys import INNER_NAME
 from .models import Deployment, DeploymentKind, DeploymentQuerySet, Status
 
 TIMEOUT_SECONDS = 5
@@ -36,7 +38,7 @@ def probe(deployment: Deployment) -> Health:
     """Ask each endpoint once. This says that it is up, not that its predictions come back."""
     if not deployment.endpoints:
         return Health(False, _("It has no endpoint."))
-    answers = (_ask(endpoint, _path(deployment, endpoint["label"])) for endpoint in deployment.endpoints)
+    answers = (_ask(deployment, endpoint) for endpoint in deployment.endpoints)
     return next((answer for answer in answers if not answer.ok), Health(True))
 
 
@@ -46,9 +48,10 @@ def _path(deployment: Deployment, label: str) -> str | None:
     return tool.health_path(label) if tool else PORT.health_path
 
 
-def _ask(endpoint: dict[str, Any], path: str | None) -> Health:
+def _ask(deployment: Deployment, endpoint: dict[str, Any]) -> Health:
+    label, host, port = endpoint["label"], endpoint["host"], endpoint["port"]
     try:
-        status = _get(endpoint["host"], endpoint["port"], path)
+        status = _get(host, port, _path(deployment, label), tools.certificate(deployment, label))
     except TimeoutError:
         return Health(False, _("It did not answer within %(seconds)d seconds.") % {"seconds": TIMEOUT_SECONDS})
     except ConnectionRefusedError:
@@ -117,12 +120,13 @@ def _marked(deployment: Deployment, healthy: bool) -> list[dict[str, Any]]:
     return [{**endpoint, "healthy": healthy} for endpoint in deployment.endpoints]
 
 
-def _get(host: str, port: int, path: str | None) -> int:
+def _get(host: str, port: int, path: str | None, authority: str = "") -> int:
     """The status of one GET. By hand: a library's time-out begins anew with each byte that comes."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    with socket.create_connection((host, port), timeout=TIMEOUT_SECONDS) as connection:
+    with socket.create_connection((host, port), timeout=TIMEOUT_SECONDS) as plain:
         if path is None:
             return HTTPStatus.OK
+        connection = _secured(plain, authority) if authority else plain
         request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
         connection.sendall(request.encode())
         line = _first_line(connection, deadline)
@@ -130,6 +134,12 @@ def _get(host: str, port: int, path: str | None) -> int:
     if not found:
         raise OSError(line[:60].decode(errors="replace").strip() or _("it closed the connection"))
     return int(found[1])
+
+
+def _secured(connection: socket.socket, authority: str) -> ssl.SSLSocket:
+    """The same connection by TLS, with whom this authority vouches for."""
+    context = ssl.create_default_context(cadata=authority)
+    return context.wrap_socket(connection, server_hostname=INNER_NAME)
 
 
 def _first_line(connection: socket.socket, deadline: float) -> bytes:

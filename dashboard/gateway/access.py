@@ -1,8 +1,9 @@
 """Who may reach an endpoint, and where it is: as the datacenter reported it, never as a request says."""
 
 import base64
+import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,10 +17,12 @@ from dashboard.addresses import MLFLOW_LABEL
 from dashboard.models import EndpointPass
 from jobs import tools, tracking
 from jobs.models import Deployment, Status
+from marketplace.models import Kind
 
 from .places import Place
 
 REMEMBERED_SECONDS = 5.0
+NAME = re.compile(rb"[a-z0-9-]+")
 REMEMBERED_AT_MOST = 10_000
 # Of these the datacenter said where they answer; an unknown one may still run.
 OPEN = frozenset({Status.RUNNING, Status.UNKNOWN})
@@ -77,6 +80,9 @@ class Upstream:
     port: int
     # What the endpoint itself wants to see: the project's login, or a tool's own token.
     login: tools.Login = field(default_factory=tools.Login)
+    # Of an endpoint that programs elsewhere ask without a login of ours: all else there is nobody's.
+    only: tuple[str, ...] = ()
+    authority: str = field(default="", repr=False)  # PEM; empty: it speaks plain HTTP
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -108,6 +114,8 @@ class Doorkeeper:
 
 def find(credentials: Credentials, place: Place) -> Upstream:
     """Where the endpoint answers, if these credentials may reach it; raises Refusal."""
+    if for_clients := _for_clients(place):
+        return for_clients
     person = _person(credentials, place)
     visible = Deployment.objects.visible_to(person).select_related("asset", "project")
     deployment = visible.filter(pk=place.deployment_id).first()
@@ -121,6 +129,30 @@ def find(credentials: Credentials, place: Place) -> Upstream:
     if deployment.status not in OPEN:
         raise _not_running(deployment)
     return _upstream(deployment, place.label)
+
+
+def _for_clients(place: Place) -> Upstream | None:
+    """The endpoint if it has paths for clients that show it keys of their own; on its own host alone."""
+    running = Deployment.objects.filter(pk=place.deployment_id, deleted=None, status__in=OPEN)
+    deployment = running.filter(asset_kind=Kind.TOOL).select_related("asset").first()
+    port = tools.port_of(deployment, place.label) if deployment else None
+    if deployment is None or port is None or not port.open:
+        return None
+    if place.prefix:
+        raise NotFound(_("There is nothing here, or it is not yours."))
+    found = _upstream(deployment, place.label)
+    return replace(found, only=port.open, authority=tools.certificate(deployment, place.label))
+
+
+def may_ask(upstream: Upstream, path: bytes) -> bool:
+    """Whether this path of it may be asked for at all; byte for byte, as the endpoint will read it."""
+    return not upstream.only or any(_is_at(path, only.encode()) for only in upstream.only)
+
+
+def _is_at(path: bytes, only: bytes) -> bool:
+    if not only.endswith(b"/"):
+        return path == only
+    return path.startswith(only) and NAME.fullmatch(path[len(only) :]) is not None
 
 
 def _find_and_close(credentials: Credentials, place: Place) -> Upstream:

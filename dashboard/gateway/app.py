@@ -15,7 +15,7 @@ from accounts.models import TOKEN_PREFIX
 from dashboard.models import CodeRefused
 
 from . import doors, sockets
-from .access import Credentials, Doorkeeper, NotAllowed, NotFound, NotReady, Refusal, Upstream
+from .access import Credentials, Doorkeeper, NotAllowed, NotFound, NotReady, Refusal, Upstream, may_ask
 from .answers import Receive, Scope, Send, refusal_response, send_response
 from .bodies import body_limit, declares_too_much, limited, too_much
 from .headers import Caller, Pairs, cookie_name, cookies_named, scheme, value_of
@@ -47,13 +47,13 @@ class Gateway:
         self.pages = pages
         self.doorkeeper = Doorkeeper()
         self.use = UseNotes()
-        self._pool: httpcore.AsyncConnectionPool | None = None
+        self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
 
-    @property
-    def pool(self) -> httpcore.AsyncConnectionPool:
-        # Made at first use: it belongs to the running event loop.
-        self._pool = self._pool or new_pool()
-        return self._pool
+    def pool(self, upstream: Upstream) -> httpcore.AsyncConnectionPool:
+        # Made at first use: it belongs to the running event loop. One for all but those who have their own authority.
+        if upstream.authority not in self._pools:
+            self._pools[upstream.authority] = new_pool(upstream.authority)
+        return self._pools[upstream.authority]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -71,8 +71,8 @@ class Gateway:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        if self._pool:
-            await self._pool.aclose()
+        for pool in self._pools.values():
+            await pool.aclose()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,6 +107,8 @@ class Gateway:
         if credentials.token is None:
             _check_origin(scope, host)
         upstream = await self.doorkeeper.admit(credentials, place)
+        if not may_ask(upstream, path) or (upstream.only and scope["type"] != "http"):
+            raise NotFound(_("There is nothing here, or it is not yours."))
         exchange = Exchange(scope, place, upstream, _caller(scope, host, credentials), _target(scope, path))
         await self._exchange(exchange, credentials, receive, send)
 
@@ -116,7 +118,7 @@ class Gateway:
             if exchange.scope["type"] == "websocket":
                 await sockets.relay(exchange, receive, send, watching)
             else:
-                await forward(self.pool, exchange, receive, send, watching)
+                await forward(self.pool(exchange.upstream), exchange, receive, send, watching)
         except NotReady:
             # It may have moved, or ended: the next request looks again.
             self.doorkeeper.forget(credentials, exchange.place)

@@ -1,11 +1,14 @@
 """HTTP to an endpoint and back, streamed both ways: no more than a few chunks of it are ever in memory."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpcore
 from django.utils.translation import gettext as _
+
+from jobs.federation.keys import INNER_NAME
 
 from .access import BadAnswer, NotReady, Upstream
 from .answers import Receive, Scope, Send
@@ -61,12 +64,13 @@ class Exchange:
 
     def request(self, body: RequestBody) -> httpcore.Request:
         frame = framing(self.scope["headers"])
+        scheme = b"https" if self.upstream.authority else b"http"
         return httpcore.Request(
             self.scope["method"].encode(),
-            httpcore.URL(scheme=b"http", host=self.upstream.host.encode(), port=self.upstream.port, target=self.target),
+            httpcore.URL(scheme=scheme, host=self.upstream.host.encode(), port=self.upstream.port, target=self.target),
             headers=self.headers() + frame,
             content=body if frame else b"",
-            extensions={"timeout": {"connect": CONNECT_SECONDS}},
+            extensions={"timeout": {"connect": CONNECT_SECONDS}, "sni_hostname": INNER_NAME},
         )
 
     def headers(self) -> Headers:
@@ -75,9 +79,13 @@ class Exchange:
         return as_itself(headers, self.upstream) if self.upstream.login.headers() else headers
 
 
-def new_pool() -> httpcore.AsyncConnectionPool:
+def new_pool(authority: str = "") -> httpcore.AsyncConnectionPool:
+    """For endpoints by plain HTTP, or by TLS with whom this authority vouches for."""
     return httpcore.AsyncConnectionPool(
-        max_connections=None, max_keepalive_connections=50, keepalive_expiry=KEEPALIVE_SECONDS
+        ssl_context=ssl.create_default_context(cadata=authority) if authority else None,
+        max_connections=None,
+        max_keepalive_connections=50,
+        keepalive_expiry=KEEPALIVE_SECONDS,
     )
 
 

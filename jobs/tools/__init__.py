@@ -5,7 +5,7 @@
 """
 
 from jobs.tools.files import ToolFault, load, read
-from jobs.tools.secrets import Login, is_environment, login, port_of, secrets_of
+from jobs.tools.secrets import Login, certificate, is_environment, login, port_of, secrets_of
 from jobs.tools.shelf import known, tool_of
 from jobs.tools.tool import Authorization, Shelf, Tool, ToolOption, ToolPort, ToolRuntime, ToolTask
 
@@ -19,6 +19,7 @@ __all__ = [
     "ToolPort",
     "ToolRuntime",
     "ToolTask",
+    "certificate",
     "is_environment",
     "known",
     "load",

@@ -65,9 +65,9 @@ def _inconsistent(document: Mapping[str, Any], path: Path) -> Iterator[str]:
     if ("ports" in document) != (document.get("kind", JobKind.SERVICE) == JobKind.SERVICE):
         yield _("ports: a service has some, a batch has none.")
     for port in document.get("ports", []):
-        secret = port.get("authorization", {}).get("secret")
-        if secret and secret not in _secrets(document):
-            yield _unknown_secret(f"ports.{port['label']}", secret)
+        for secret in (port.get("authorization", {}).get("secret"), port.get("certificate")):
+            if secret and secret not in _secrets(document):
+                yield _unknown_secret(f"ports.{port['label']}", secret)
         if "inside" in port and "own" not in [way.get("network") for way in document["runtimes"].values()]:
             yield _("ports.%(label)s: “inside” belongs to containers with a network of their own.") % port
     for name, runtime in document["runtimes"].items():
@@ -111,6 +111,10 @@ def _wrong_runtime(document: Mapping[str, Any], name: str, runtime: Mapping[str,
             yield _("%(place)s: only a container has “%(odd)s”.") % {"place": place, "odd": odd[0]}
         if not task.get(needed):
             yield _("%(place)s: “%(needed)s” is missing.") % {"place": place, "needed": needed}
+        if "volumes" in task and task.get("lifecycle") in PHASES[0]:
+            yield _("%(place)s: “volumes” are there when a task of lifecycle “prestart” has made them.") % {
+                "place": place
+            }
         yield from (_unknown_secret(place, key) for key in task.get("secrets", []) if key not in _secrets(document))
         yield from _missing_files(place, task, path)
         yield from _unknown_names(place, task, _names(document, runtime))
@@ -170,7 +174,8 @@ def _option(option: Mapping[str, Any]) -> ToolOption:
 
 def _port(port: Mapping[str, Any]) -> ToolPort:
     shown = port.get("authorization")
-    return ToolPort(**{**port, "authorization": Authorization(**shown) if shown else None})
+    made = {"authorization": Authorization(**shown) if shown else None, "open": tuple(port.get("open", []))}
+    return ToolPort(**{**port, **made})
 
 
 def _runtime(runtime: Mapping[str, Any], path: Path) -> ToolRuntime:

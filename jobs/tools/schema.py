@@ -63,6 +63,8 @@ PORT = _object(
         "oneOf": [{"required": ["scheme"]}, {"required": ["cookie"]}],
     },
     activity={"enum": list(ACTIVITIES)},
+    open={"type": "array", "items": {"type": "string", "pattern": "^/"}, "minItems": 1},
+    certificate=TEXT,
 )
 TASK = _object(
     ("name",),

@@ -52,6 +52,14 @@ def login(deployment: Deployment, label: str) -> Login:
     return Login(authorization=shown.header(secret.value))
 
 
+def certificate(deployment: Deployment, label: str) -> str:
+    """The authority by which the endpoint's TLS is known, as PEM; empty where it speaks plain HTTP."""
+    port = port_of(deployment, label)
+    name = port.certificate if port else ""
+    secret = DeploymentSecret.objects.filter(deployment=deployment, name=name).first() if name else None
+    return str(secret.value) if secret else ""
+
+
 def _value(deployment: Deployment, name: str) -> str:
     made = {"value": secrets.token_urlsafe(32)}
     secret, _made = DeploymentSecret.objects.get_or_create(deployment=deployment, name=name, defaults=made)

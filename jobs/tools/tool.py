@@ -55,6 +55,10 @@ class ToolPort:
     authorization: Authorization | None = None
     activity: str = ""  # how its server is asked whether anybody works in it: jobs/activity.py
     inside: int | None = None  # where it listens in a network of the job's own
+    # Paths that programs elsewhere ask for without a login of Serai's: then nothing else passes, for nobody. One that
+    # ends with a slash stands for every name below it.
+    open: tuple[str, ...] = ()
+    certificate: str = ""  # the secret with the authority that its TLS is known by; empty: it speaks plain HTTP
 
 
 @dataclass(frozen=True)

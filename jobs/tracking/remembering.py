@@ -12,6 +12,7 @@ from accounts.models import Project
 from jobs.models import Deployment, DeploymentKind, DeploymentQuerySet
 from jobs.tracking.client import TrackingRefused, TrackingUnavailable
 from jobs.tracking.runs import PARENT_TAG, Run, search_runs
+from jobs.tracking.sweeps import adopt
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def without_run() -> DeploymentQuerySet:
 def remember_runs(only: UUID | None = None) -> None:
     """Ask once for each project; while MLflow is away nothing is lost, the next turn asks again."""
     waiting = without_run().filter(pk=only) if only else without_run()
-    in_order = waiting.select_related("project").order_by("project_id")
+    in_order = waiting.select_related("project", "sweep__project").order_by("project_id")
     for project, group in groupby(in_order, key=lambda training: training.project):
         try:
             _remember(project, list(group))
@@ -48,12 +49,14 @@ def _remember(project: Project, trainings: Sequence[Deployment]) -> None:
         run = next((run for run in runs if _is_its_run(training, run)), None)
         if run:
             same_start = Deployment.objects.filter(pk=training.pk, starts=training.starts, run_id="")
-            same_start.change(run_id=run.id)
+            if same_start.change(run_id=run.id) and training.sweep and training.sweep.run_id:
+                adopt(training.sweep, run.id)
 
 
 def _is_its_run(training: Deployment, run: Run) -> bool:
-    """The newest one (as they come) that is no part of another, and none of a former start."""
-    if run.deployment_id != str(training.pk) or PARENT_TAG in run.tags:
+    """The newest one (as they come) that is no part of another but its sweep's, and none of a former start."""
+    whole = (None, training.sweep.run_id if training.sweep else None)
+    if run.deployment_id != str(training.pk) or run.tags.get(PARENT_TAG) not in whole:
         return False
     return training.starts == 1 or not (run.started and training.submitted) or run.started >= training.submitted
 

@@ -12,7 +12,7 @@ import pytest
 
 from accounts.models import Project
 from datacenters.models import Cluster, Datacenter
-from jobs.models import Deployment
+from jobs.models import Deployment, Sweep
 from tests.system.stack import ROOT, free_port, wait_for
 
 
@@ -81,3 +81,20 @@ def training_in():
         )
 
     return training
+
+
+@pytest.fixture
+def sweep_in(here, training_in):
+    """A sweep of two trainings that were sent."""
+
+    def make(project) -> Sweep:
+        owner = project.memberships.get().user
+        sweep = Sweep.objects.create(
+            project=project, owner=owner, asset_slug="digits", title="Wide", request={}, variants=[{}, {}]
+        )
+        for place in range(2):
+            training = training_in(project, here)
+            Deployment.objects.filter(pk=training.pk).update(sweep=sweep, sweep_place=place)
+        return sweep
+
+    return make

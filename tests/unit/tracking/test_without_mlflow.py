@@ -6,6 +6,7 @@ import pytest
 from accounts.models import Membership
 from jobs import tracking
 from jobs.models import TrackingAccount
+from jobs.tracking.sweeps import tend_sweeps
 
 pytestmark = pytest.mark.django_db
 
@@ -62,3 +63,18 @@ def test_members_share_the_projects_account(ada, bob, here, training_in, no_mlfl
     training = training_in(Membership.objects.get(user=bob, project__personal_of=bob).project, here)
     training.project = ada.personal_project
     assert tracking.environment(training)[1]["MLFLOW_TRACKING_USERNAME"] == "project-ada"
+
+
+def test_a_sweep_waits_for_its_run_and_for_nothing_else(ada, no_mlflow, sweep_in):
+    sweep = sweep_in(ada.personal_project)
+    tend_sweeps()
+    sweep.refresh_from_db()
+    assert (sweep.run_id, sweep.run_closed) == ("", False)
+
+
+def test_where_nothing_tracks_nobody_is_asked_for_the_run_of_a_sweep(ada, settings, sweep_in):
+    settings.MLFLOW_URL = settings.MLFLOW_PUBLIC_URL = ""
+    sweep = sweep_in(ada.personal_project)
+    tend_sweeps()
+    sweep.refresh_from_db()
+    assert sweep.run_id == ""

@@ -22,6 +22,8 @@ WORDS: Mapping[str, str | Promise] = {
     "deployment.restarted": _("restarted"),
     "deployment.deleted": _("deleted"),
     "deployment.restored": _("restored"),
+    "sweep.created": _("started the sweep"),
+    "sweep.stopped": _("stopped the sweep"),
     "project.created": _("started the project"),
     "project.renamed": _("renamed the project"),
     "project.archived": _("archived the project"),
@@ -72,7 +74,7 @@ THINGS: Mapping[str, Thing] = {
     "deployment": Thing(Deployment, Deployment.objects.visible_to, "title", page="deployment"),
     "project": Thing(Project, Project.objects.visible_to, "name", page="project", key="slug"),
     "storage": Thing(Storage, Storage.objects.visible_to, "name"),
-    "sweep": Thing(Sweep, lambda reader: Sweep.objects.filter(project__in=Project.objects.of(reader)), "title"),
+    "sweep": Thing(Sweep, Sweep.objects.visible_to, "title", page="sweep"),
     "user": Thing(User, _people_seen_by, "username", page="person", key="username"),
 }
 

@@ -53,6 +53,8 @@ class ScriptField(forms.CharField):
             "wrap": "off",
             "class": "script",
             "data-editor": "",
+            "data-example": gettext_lazy("Begin with the example"),
+            "data-keys": gettext_lazy("Tab indents. Press Escape first to leave with Tab."),
             "placeholder": EXAMPLE,
         }
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.cache import cache
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from dashboard import addresses
 from dashboard.training import plain, values_of
-from jobs.models import FINAL, Deployment, Status, Sweep, TrackingAccount
+from jobs.models import FINAL, Deployment, Status, Sweep
 from jobs.tracking import TrackingRefused, TrackingUnavailable
 from jobs.tracking.sweeps import runs_of_sweep
 
@@ -116,24 +116,21 @@ def table(sweep: Sweep, sort: str = "") -> Table:
     reached = {place: _reached(row, metrics) for place, row in deployments.items()}
     names = tuple(sorted({name for values in reached.values() for name in values})[:LARGEST_NUMBER])
     varied = tuple(sorted({name for variant in sweep.variants for name in variant}))
-    experiment = TrackingAccount.objects.filter(project=sweep.project).values_list("experiment_id", flat=True).first()
     rows = [
         Row(
             number=place + 1,
             arguments=tuple(variant.get(name) for name in varied),
             deployment=deployments.get(place),
             reached=tuple(reached.get(place, {}).get(name) for name in names),
-            run_url=_run_url(deployments.get(place), experiment),
+            run_url=_run_url(deployments.get(place)),
         )
         for place, variant in enumerate(sweep.variants)
     ]
     return Table(varied, names, tuple(_sorted(rows, names, sort)), sort)
 
 
-def _run_url(deployment: Deployment | None, experiment: str | None) -> str:
-    if deployment is None or not deployment.run_id or not experiment:
-        return ""
-    return addresses.run_url(deployment, experiment, deployment.run_id)
+def _run_url(deployment: Deployment | None) -> str:
+    return reverse("run", args=[deployment.run_id]) if deployment and deployment.run_id else ""
 
 
 def _sorted(rows: list[Row], names: tuple[str, ...], sort: str) -> list[Row]:

@@ -11,7 +11,7 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from dashboard import scope, sweep_table
+from dashboard import context, scope, sweep_table
 from dashboard.people import person
 from jobs import services, sweeps
 from jobs.models import Sweep, SweepQuerySet
@@ -26,9 +26,9 @@ def index(request: HttpRequest) -> HttpResponse:
     chosen = scope.chosen_project(request, person(request))
     rows = _visible(request).filter(project=chosen) if chosen else _visible(request).filter(project__archived=None)
     page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {"page": page, "lines": [(sweep, sweep_table.progress(sweep)) for sweep in page.object_list]}
+    shown = {"page": page, "lines": [(sweep, sweep_table.progress(sweep)) for sweep in page.object_list]}
     template = "sweeps/_list.html" if request.headers.get("HX-Request") else "sweeps/index.html"
-    return render(request, template, context)
+    return render(request, template, shown)
 
 
 @login_required
@@ -36,14 +36,15 @@ def index(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One sweep; the same view answers the part of the page that changes."""
     sweep = get_object_or_404(_visible(request), pk=pk)
-    context = {
+    shown = {
         "sweep": sweep,
+        "runs_url": context.address("runs"),
         "why_not": services.why_not_change(sweep, person(request)),
         "progress": sweep_table.progress(sweep),
         "table": sweep_table.table(sweep, request.GET.get("sort", "")),
     }
     template = "sweeps/_state.html" if request.headers.get("HX-Request") else "sweeps/detail.html"
-    return render(request, template, context)
+    return render(request, template, shown)
 
 
 @login_required

@@ -72,7 +72,7 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
 
     def with_parts(self) -> Self:
         """With all that a page or an answer says of a deployment, in one query."""
-        return self.select_related("project", "owner", "datacenter__cluster", "asset")
+        return self.select_related("project", "owner", "datacenter__cluster", "asset", "sweep")
 
     def search(self, words: str) -> Self:
         return self.filter(Q(title__icontains=words) | Q(asset_slug__icontains=words)) if words else self

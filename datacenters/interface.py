@@ -145,6 +145,20 @@ class NodeFacts:
 
 
 @dataclass(frozen=True)
+class Rights:
+    """What Serai's token may do in a cluster. None: it could not be found out."""
+
+    regions: tuple[str, ...]
+    access_control: bool  # False: everybody may do all
+    management: bool = False
+    expires: datetime | None = None
+    sees_nodes: bool | None = None
+    keeps_secrets: bool | None = None  # writes and deletes the variables of jobs
+    submits: bool | None = None
+    hears_events: bool | None = None  # of all namespaces at once
+
+
+@dataclass(frozen=True)
 class Usage:
     """What a job uses at this moment; cores and bytes."""
 
@@ -166,6 +180,10 @@ class Adapter(Protocol):
 
     def check(self) -> str:
         """The agent's version; raises DatacenterError with what is wrong (address, token, region)."""
+        ...
+
+    def rights(self) -> Rights:
+        """What may be done there with this token, found out by trying what leaves nothing behind."""
         ...
 
     def ensure_namespace(self, namespace: str) -> None: ...

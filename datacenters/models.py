@@ -15,6 +15,10 @@ class Cluster(models.Model):
     region = models.CharField(max_length=60, default="global")
     token = EncryptedTextField(blank=True, default="")
     ca_certificate = models.TextField(blank=True, default="", help_text=_("PEM; empty: the system's authorities"))
+    client_certificate = models.TextField(
+        blank=True, default="", help_text=_("PEM, where the cluster wants one (mTLS)")
+    )
+    client_key = EncryptedTextField(blank=True, default="")
     local = models.BooleanField(default=False, editable=False)
     trusted_for_tests = models.BooleanField(
         default=False,
@@ -26,6 +30,9 @@ class Cluster(models.Model):
     unreachable_since = models.DateTimeField(null=True, editable=False)
     problem = models.TextField(blank=True, default="", editable=False)
     version = models.CharField(max_length=60, blank=True, default="", editable=False)
+    # What the last examination found (datacenters/clusters.py), one object a check.
+    checks = models.JSONField(default=list, editable=False)
+    checked = models.DateTimeField(null=True, editable=False)
 
     def __str__(self) -> str:
         return self.name

@@ -30,24 +30,35 @@ STORAGE_META, MOUNT_META = ("serai_python", "serai_rclone", "serai_mounts_root")
 def adapter_for(cluster: Cluster) -> Adapter:
     """The adapter of a cluster as its row says now; the same one as long as the row says the same."""
     drivers = TRUSTED if cluster.local or cluster.trusted_for_tests else GUARDED
-    return _adapter(cluster.address, cluster.region, cluster.token, cluster.ca_certificate, drivers)
+    client = (cluster.client_certificate, cluster.client_key) if cluster.client_certificate else None
+    return _adapter(cluster.address, cluster.region, cluster.token, cluster.ca_certificate, client, drivers)
 
 
 @lru_cache(maxsize=64)
-def _adapter(address: str, region: str, token: str, ca_certificate: str, drivers: Drivers) -> Adapter:
-    verify = str(_certificate_file(ca_certificate)) if ca_certificate else True
+def _adapter(
+    address: str, region: str, token: str, ca_certificate: str, client: tuple[str, str] | None, drivers: Drivers
+) -> Adapter:
+    verify = str(_pem_file(ca_certificate)) if ca_certificate else True
+    shown = (str(_pem_file(client[0])), str(_pem_file(client[1]))) if client else None
     return NomadAdapter(
-        address, token=token, region=region, verify=verify, timeout=settings.NOMAD_TIMEOUT, drivers=drivers
+        address,
+        token=token,
+        region=region,
+        verify=verify,
+        certificate=shown,
+        timeout=settings.NOMAD_TIMEOUT,
+        drivers=drivers,
     )
 
 
-def _certificate_file(pem: str) -> Path:
-    """The TLS library reads authorities from files only; named for what is in it, so never rewritten."""
+def _pem_file(pem: str) -> Path:
+    """The TLS library reads certificates and keys from files only; named for what is in it, so never rewritten."""
     path = Path(settings.SERAI_DATA) / "clusters" / f"{hashlib.sha256(pem.encode()).hexdigest()[:32]}.pem"
     if not path.exists():
         path.parent.mkdir(mode=0o700, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_text(pem)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(pem)
         draft.replace(path)
     return path
 

@@ -3,7 +3,20 @@
 from django.conf import settings
 from ninja import NinjaAPI
 
-from dashboard.api import audit, datacenters, deployments, modules, people, problems, projects, runs, sweeps, tools
+from dashboard.api import (
+    accounts,
+    audit,
+    clusters,
+    datacenters,
+    deployments,
+    modules,
+    people,
+    problems,
+    projects,
+    runs,
+    sweeps,
+    tools,
+)
 from dashboard.api.auth import READ
 from dashboard.api.parsing import PlainJson
 from dashboard.api.throttling import PerToken
@@ -22,5 +35,5 @@ api = NinjaAPI(
     throttle=[LIMIT],
 )
 problems.register(api)
-for part in (people, projects, modules, tools, deployments, sweeps, runs, datacenters, audit):
+for part in (people, accounts, projects, modules, tools, deployments, sweeps, runs, datacenters, clusters, audit):
     api.add_router("", part.router)

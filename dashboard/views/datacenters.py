@@ -6,13 +6,16 @@ from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.http import require_GET
 
+from accounts.models import Capability
+from dashboard.people import person
 from datacenters.services import capacities
 
 
 @login_required
 @require_GET
 def index(request: HttpRequest) -> HttpResponse:
-    return render(request, "datacenters/index.html", {"capacities": capacities()})
+    operates = person(request).can(Capability.OPERATE)
+    return render(request, "datacenters/index.html", {"capacities": capacities(), "operates": operates})
 
 
 urlpatterns = [path("datacenters/", index, name="datacenters")]

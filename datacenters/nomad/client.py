@@ -18,13 +18,14 @@ from datacenters.interface import (
     JobState,
     NodeFacts,
     Reason,
+    Rights,
     TokenRefused,
     Unreachable,
     Usage,
 )
 from datacenters.jobspec import JobSpec
 
-from . import render
+from . import render, rights
 from .asks import Ask, ask_of
 from .connection import Connection, documents, lines
 from .events import NODE, TOPICS, changes, news
@@ -56,11 +57,14 @@ class NomadAdapter:
         token: str = "",
         region: str = "global",
         verify: bool | str = True,
+        certificate: tuple[str, str] | None = None,  # files of Serai's own certificate and its key
         timeout: float = 10,
         drivers: render.Drivers = render.GUARDED,
     ) -> None:
         self.drivers = drivers
-        self._calls = Connection(address, token=token, region=region, verify=verify, timeout=timeout)
+        self._calls = Connection(
+            address, token=token, region=region, verify=verify, certificate=certificate, timeout=timeout
+        )
         self._nomad = self._calls.nomad
         self._namespaces: set[str] = set()
         self._topics: tuple[str, ...] = (*TOPICS, NODE)
@@ -78,7 +82,11 @@ class NomadAdapter:
             try:
                 return str(self._calls.json(self._nomad.agent, "self")["config"]["Version"]["Version"])
             except Unreachable:  # a project's token may not ask the agent, but it may see nodes
-                return str(self._calls.json(self._nomad.nodes)[0]["Version"])
+                return next((str(node["Version"]) for node in self._calls.json(self._nomad.nodes)), "")
+
+    def rights(self) -> Rights:
+        with _sense():
+            return rights.of(self._calls)
 
     def ensure_namespace(self, namespace: str) -> None:
         if namespace in self._namespaces or namespace == "default":

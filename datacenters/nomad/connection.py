@@ -31,8 +31,20 @@ CLUSTER_FAULT = re.compile(
 class Connection:
     """One cluster, region and token. ``send`` is python-nomad's own requester of an endpoint."""
 
-    def __init__(self, address: str, *, token: str, region: str, verify: bool | str, timeout: float) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        token: str,
+        region: str,
+        verify: bool | str,
+        timeout: float,
+        certificate: tuple[str, str] | None = None,
+    ) -> None:
         self.address, self.region, self.timeout = address.rstrip("/"), region, timeout
+        self._elsewhere = partial(
+            Connection, address, token=token, verify=verify, certificate=certificate, timeout=timeout
+        )
         self.has_token = bool(token)
         self.nomad = nomad.Nomad(
             address=self.address,
@@ -41,9 +53,14 @@ class Connection:
             namespace="default",
             verify=verify,
             timeout=timeout,
+            cert=certificate or (),
             session=_session(),
         )
         self._settled = False  # it has answered well since it was last out of reach
+
+    def of_any_region(self) -> "Connection":
+        """The same, without a region: the agent's own answers, also where ours is unknown there."""
+        return self._elsewhere(region="")
 
     def json(
         self,

@@ -3,6 +3,7 @@
 from .deployments import (
     FINAL,
     JOB_PREFIX,
+    NAMESPACE_PREFIX,
     UNDO_LASTS,
     Deployment,
     DeploymentEvent,
@@ -22,6 +23,7 @@ from .tracking import Sweep, SweepQuerySet, TrackingAccount
 __all__ = [
     "FINAL",
     "JOB_PREFIX",
+    "NAMESPACE_PREFIX",
     "UNDO_LASTS",
     "Deployment",
     "DeploymentEvent",

@@ -62,6 +62,13 @@ GET  person-quota           302 403 403 403 403 200
 POST person-quota           302 403 403 403 403 302
 POST person-link            302 403 403 403 403 200
 POST person-switch          302 403 403 403 403 302
+GET  clusters               302 403 403 403 403 200
+GET  new-cluster            302 403 403 403 403 200
+POST new-cluster            302 403 403 403 403 422
+GET  cluster                302 403 403 403 403 200
+POST cluster                302 403 403 403 403 200
+POST cluster-test           302 403 403 403 403 404
+POST cluster-remove         302 403 403 403 403 302
 GET  audit                  302 403 403 403 403 200
 GET  projects               302 200 200 200 200 200
 GET  new-project            302 200 200 200 200 200
@@ -143,14 +150,17 @@ FORMS = {
     "deploy": {"project": "engine"},
     "train": {"project": "engine"},
 }
-# By a token with every scope; the last column is the one scope that is enough.
 # A module whose training takes one argument.
 TRAINS = {
     "swagger": "2.0",
     "paths": {"/models/digits/train/": {"post": {"parameters": [{"name": "epochs", "in": "query", "type": "integer"}]}}},
 }
+# By a token with every scope; the last column is the one scope that is enough.
 OPERATIONS = """
 GET    me                       401 200 200 200 200 200 read
+GET    list_people              401 403 403 403 403 200 read
+GET    get_person               401 404 200 404 404 200 read
+PATCH  change_person            401 404 403 404 404 200 write
 GET    list_projects            401 200 200 200 200 200 read
 POST   create_project           401 201 201 201 201 201 write
 GET    get_project              401 404 200 200 200 200 read
@@ -182,18 +192,24 @@ POST   extend_deployment        401 404 403 409 409 404 write
 POST   restore_deployment       401 404 403 202 202 404 write
 GET    get_deployment_logs      401 404 200 200 200 404 read
 GET    list_deployment_events   401 404 200 200 200 404 read
-GET    list_runs                401 200 200 200 200 200 read
-GET    compare_runs             401 422 422 422 422 422 read
 POST   create_sweep             401 422 422 201 201 422 write
 GET    list_sweeps              401 200 200 200 200 200 read
 GET    get_sweep                401 404 200 200 200 404 read
 POST   stop_sweep               401 404 403 202 202 404 write
+GET    list_runs                401 200 200 200 200 200 read
+GET    compare_runs             401 422 422 422 422 422 read
 GET    get_run                  401 404 200 200 200 404 read
 GET    get_run_metrics          401 404 503 503 503 404 read
 GET    list_run_files           401 404 503 503 503 404 read
 GET    get_run_file             401 422 422 422 422 422 read
 GET    list_datacenters         401 200 200 200 200 200 read
 GET    get_datacenter           401 200 200 200 200 200 read
+GET    list_clusters            401 403 403 403 403 200 read
+POST   add_cluster              401 403 403 403 403 422 write
+GET    get_cluster              401 403 403 403 403 200 read
+PATCH  change_cluster           401 403 403 403 403 404 write
+POST   test_cluster             401 403 403 403 403 404 write
+DELETE remove_cluster           401 403 403 403 403 409 write
 GET    list_audit               401 200 200 200 200 200 read
 """
 BODIES = {
@@ -203,9 +219,10 @@ BODIES = {
     "change_member": {"role": "member"},
     "create_deployment": {"module": "digits", "project": "engine"},
     "plan_deployment": {"module": "digits", "project": "engine"},
+    "add_cluster": {"name": "garden", "address": "nowhere"},
+    "create_sweep": {"module": "digits", "project": "engine", "grid": {"epochs": [1, 2]}},
 }
 
-    "create_sweep": {"module": "digits", "project": "engine", "grid": {"epochs": [1, 2]}},
 
 def lines(table: str) -> list[list[str]]:
     return [line.split() for line in table.strip().splitlines()]
@@ -259,14 +276,16 @@ def named(name: str, part: str, things) -> object:
     """What stands in an address for this part of it."""
     if (part in ("pk", "id") and "deployment" in name) or name in ("open-endpoint", "use"):
         return {"label": "api"}.get(part, things["deleted" if "restore" in name else "running"])
-    if name == "docs-page":
-        return "tutorial/first-prediction"
     if part in ("pk", "id") and "sweep" in name:
         return things["sweep"]
+    if name == "docs-page":
+        return "tutorial/first-prediction"
     if part == "run_id" or (part == "id" and "run" in name):
         return things["run"]
     if name == "disconnect-identity":
         return SocialAccount.objects.get().pk
+    if "cluster" in name:
+        return "ifca"
     if part in ("slug", "id"):
         of_project = "project" in name or "member" in name
         return "engine" if of_project else "here" if name.startswith("source") else "digits"

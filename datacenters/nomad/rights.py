@@ -1,0 +1,98 @@
+"""What a token may do, found out by trying: Nomad has no question for it.
+
+Each try leaves nothing behind: a variable is written and deleted at the path of a job that never is, and a job is
+planned, which Nomad answers without registering it (https://developer.hashicorp.com/nomad/api-docs/jobs#create-job-plan).
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from datacenters.interface import DatacenterError, JobNotFound, JobRejected, Rights, TokenRefused, Unreachable
+
+from .connection import Connection
+
+NAMESPACE, JOB = "serai-check", "serai-check"
+PATH = f"nomad/jobs/{JOB}"
+FIRST_SIGN_SECONDS = 3
+
+
+def of(calls: Connection) -> Rights:
+    """Raises Unreachable, or TokenRefused for a token that the cluster does not know."""
+    anywhere = calls.of_any_region()
+    regions = tuple(anywhere.json(anywhere.nomad.regions))
+    if calls.region not in regions:
+        return Rights(regions, access_control=True)
+    token = _token(calls)
+    return Rights(
+        regions=regions,
+        access_control=token is not None,
+        management=bool(token and token["Type"] == "management"),
+        expires=_time(token.get("ExpirationTime")) if token else None,
+        sees_nodes=_allowed(lambda: calls.json(calls.nomad.nodes, per_page="1")),
+        keeps_secrets=_allowed(lambda: _keep_and_forget(calls)),
+        submits=_allowed(lambda: _plan(calls)),
+        hears_events=_hears(calls),
+    )
+
+
+def _token(calls: Connection) -> dict[str, Any] | None:
+    """None where access control is off: Nomad answers 400 then."""
+    try:
+        found: dict[str, Any] = calls.json(calls.nomad.acl, "token", "self", refusal="No access control")
+    except JobRejected as error:
+        if "ACL support disabled" in str(error):
+            return None
+        raise TokenRefused(_("The cluster does not know this token.")) from error
+    return found
+
+
+def _allowed(attempt: Callable[[], object]) -> bool | None:
+    try:
+        attempt()
+    except TokenRefused:
+        return False
+    except (JobRejected, JobNotFound):
+        return True  # it was allowed, and refused for what it was
+    except DatacenterError:
+        return None
+    return True
+
+
+def _keep_and_forget(calls: Connection) -> None:
+    body = {"Path": PATH, "Namespace": NAMESPACE, "Items": {"check": "1"}}
+    calls.json(calls.nomad.variable, PATH, method="put", body=body, namespace=NAMESPACE, refusal="refused")
+    calls.json(calls.nomad.variable, PATH, method="delete", namespace=NAMESPACE)
+
+
+def _plan(calls: Connection) -> None:
+    task = {"Name": "main", "Driver": "exec", "Config": {"command": "true"}, "Resources": {"CPU": 10, "MemoryMB": 10}}
+    job = {
+        "ID": JOB,
+        "Name": JOB,
+        "Namespace": NAMESPACE,
+        "Type": "batch",
+        "Datacenters": ["*"],
+        "TaskGroups": [{"Name": "serai", "Tasks": [task]}],
+    }
+    calls.json(calls.nomad.job, JOB, "plan", method="post", body={"Job": job}, namespace=NAMESPACE, refusal="refused")
+
+
+def _hears(calls: Connection) -> bool | None:
+    """A token that may not answers 200 and then nothing."""
+    query = {"topic": ["Job", "Node"], "namespace": "*"}
+    try:
+        with calls.stream(calls.nomad.event.stream, silence=FIRST_SIGN_SECONDS, **query) as pieces:
+            return bool(next(pieces, b""))
+    except TokenRefused:
+        return False
+    except Unreachable:
+        return False
+    except DatacenterError:
+        return None
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -19,7 +19,7 @@ from dashboard import parts
 from dashboard.stack import sandbox, started, tasks_folder
 from datacenters.models import Cluster, Datacenter
 from jobs import heartbeat
-from jobs.models import TrackingAccount
+from jobs.models import Storage, TrackingAccount
 from marketplace.models import Source
 
 LEAST_DISK_MB = 2_000  # a module's environment takes about 500
@@ -168,6 +168,12 @@ def tracking() -> Iterator[Finding]:
         yield _small(_("MLflow is not part of this start: trainings are not tracked."), _("Leave out SERAI_MLFLOW=0."))
 
 
+def homes() -> Iterator[Finding]:
+    if parts.homes().state == parts.State.DOWN:
+        log = Path(settings.SERAI_DATA) / "logs" / "homes.log"
+        yield _wrong(_("The home storages do not answer: what has them attached waits."), _("Look into %s.") % log)
+
+
 def _has_sandbox() -> bool:
     try:
         return sandbox.version() > 0
@@ -179,6 +185,7 @@ def stored_secrets() -> Iterator[Finding]:
     try:
         list(Cluster.objects.all())
         list(TrackingAccount.objects.all())
+        list(Storage.objects.all())
     except SecretUnreadable as error:
         yield _wrong(_("Stored secrets cannot be read."), str(error))
 
@@ -194,6 +201,7 @@ OVER_ROWS: tuple[Callable[[], Iterator[Finding]], ...] = (
     processes,
     clusters,
     tracking,
+    homes,
     stored_secrets,
     people_and_sources,
 )

@@ -1,9 +1,11 @@
 """The parts Serai is made of and what each does now, in one word and a sentence."""
 
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings
@@ -91,6 +93,17 @@ def mlflow() -> Part:
     return Part(State(now.state), now.detail)
 
 
+def homes() -> Part:
+    if not settings.SERAI_HOMES_URL:
+        return Part(State.OFF)
+    address = urlsplit(settings.SERAI_HOMES_URL)
+    try:
+        socket.create_connection((address.hostname, address.port), timeout=0.5).close()
+    except OSError:
+        return Part(State.DOWN, _("The home storages do not answer."))
+    return Part(State.UP)
+
+
 LOOKS: dict[str, Callable[[], Part]] = {
     "database": database,
     "broker": broker,
@@ -98,6 +111,7 @@ LOOKS: dict[str, Callable[[], Part]] = {
     "watcher": watcher,
     "local": local_datacenter,
     "mlflow": mlflow,
+    "homes": homes,
 }
 
 

@@ -109,7 +109,7 @@ def surroundings(data: Path, port: int) -> tuple[dict[str, str], set[str]]:
         "SERAI_PORT": str(port),
         "SERAI_STOP_TASKS": str(int(env.flag("SERAI_STOP_TASKS"))),
     }
-    chosen = ports.choose(data / "ports.json", ["local", "mlflow", "redis"])
+    chosen = ports.choose(data / "ports.json", ["local", "mlflow", "redis", "homes"])
     if env.flag("SERAI_LOCAL", default=True):
         names.add("local")
         environment["SERAI_LOCAL_PORT"] = str(chosen["local"])
@@ -118,6 +118,10 @@ def surroundings(data: Path, port: int) -> tuple[dict[str, str], set[str]]:
         tasks_folder.make(tasks)
         environment["SERAI_TASKS_DIR"] = str(tasks)
         make_local_token(data / "local" / "token")
+    if env.flag("SERAI_HOMES", default=True):
+        names.add("homes")
+        environment["SERAI_HOMES_PORT"] = str(chosen["homes"])
+        environment["SERAI_HOMES_URL"] = f"http://127.0.0.1:{chosen['homes']}"
     if env.flag("SERAI_MLFLOW", default=True) and not env.text("MLFLOW_URL"):
         names.add("mlflow")
         environment["MLFLOW_URL"] = f"http://127.0.0.1:{chosen['mlflow']}"

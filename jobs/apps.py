@@ -9,3 +9,4 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         # Models may be imported from here on, not before.
         import_module("jobs.tools.mirror").register()
+        import_module("jobs.signals")

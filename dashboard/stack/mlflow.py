@@ -10,7 +10,6 @@ import os
 import secrets
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -48,7 +47,8 @@ def main() -> None:
 
     report("starting")
     if "--after-pages" in sys.argv:
-        let_pages_come_first()
+        # Its start keeps a processor busy for many seconds.
+        web.wait_for_pages(PATIENCE_SECONDS)
     try:
         install(report)
     except subprocess.CalledProcessError as error:
@@ -63,13 +63,6 @@ def main() -> None:
     os.chdir(folder)
     confine(folder)
     os.execve(python, [*program, *arguments(folder, address.port or 5000)], environment(folder))
-
-
-def let_pages_come_first() -> None:
-    """MLflow's start keeps a processor busy for many seconds, and nobody needs it at once."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while web.healthz_status(int(os.environ["SERAI_PORT"])) != 200 and time.monotonic() < until:
-        time.sleep(0.5)
 
 
 def install(report: Callable[[str, str], None]) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-CHOSEN = ("SERAI_PORT", "SERAI_URL", "SERAI_LOCAL_URL", "SERAI_TASKS_DIR", "MLFLOW_URL", "REDIS_URL")
+CHOSEN = ("SERAI_PORT", "SERAI_URL", "SERAI_LOCAL_URL", "SERAI_TASKS_DIR", "MLFLOW_URL", "REDIS_URL", "SERAI_HOMES_URL")
 
 
 def write(data: Path, environment: Mapping[str, str]) -> None:

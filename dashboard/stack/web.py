@@ -1,6 +1,8 @@
 """Whether the pages are up."""
 
+import os
 import socket
+import time
 
 
 def healthz_status(port: int) -> int:
@@ -12,3 +14,10 @@ def healthz_status(port: int) -> int:
             return int(status_line[1]) if len(status_line) > 1 else 0
     except (OSError, ValueError):
         return 0
+
+
+def wait_for_pages(patience_seconds: float) -> None:
+    """For parts that nobody needs at once: let pages have the processor first."""
+    until = time.monotonic() + patience_seconds
+    while healthz_status(int(os.environ["SERAI_PORT"])) != 200 and time.monotonic() < until:
+        time.sleep(0.5)

@@ -3,6 +3,7 @@
 import uuid
 from typing import Self
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import Q
@@ -24,11 +25,15 @@ class StorageQuerySet(models.QuerySet["Storage"]):
     def visible_to(self, user: User | AnonymousUser) -> Self:
         if not isinstance(user, User):
             return self.none()
-        return self.filter(project__in=Project.objects.of(user))
+        return self.offered().filter(project__in=Project.objects.of(user))
 
     def usable_by(self, user: User) -> Self:
         """Those that this person may read, write and attach."""
-        return self.filter(project__in=Project.objects.of(user, *WORKING))
+        return self.offered().filter(project__in=Project.objects.of(user, *WORKING))
+
+    def offered(self) -> Self:
+        """Without homes where this Serai serves none."""
+        return self if settings.SERAI_HOMES_URL else self.exclude(kind=StorageKind.HOME)
 
 
 class Storage(models.Model):

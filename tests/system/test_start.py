@@ -75,7 +75,15 @@ def test_the_administrators_token_works_at_once(stack, folder):
 
 
 def test_every_part_comes_up(stack):
-    wanted = {"database": "up", "broker": "up", "worker": "up", "watcher": "up", "local": "up", "mlflow": "off"}
+    wanted = {
+        "database": "up",
+        "broker": "up",
+        "worker": "up",
+        "watcher": "up",
+        "local": "up",
+        "homes": "up",
+        "mlflow": "off",
+    }
     wait_for(lambda: stack.parts() == wanted, 60, stack.log)
 
 
@@ -111,7 +119,7 @@ def test_the_doctor_finds_nothing_wrong(stack):
     assert "Nothing is wrong." in stack.manage("doctor")
 
 
-@pytest.mark.parametrize("part", ["web", "worker", "watcher", "local"])
+@pytest.mark.parametrize("part", ["web", "worker", "watcher", "local", "homes"])
 def test_a_part_killed_with_minus_nine_comes_back(stack, part):
     wait_for(lambda: stack.parts().get(part, "up") == "up", 60, stack.log)
     before = process_of(stack, part)
@@ -189,11 +197,17 @@ def test_a_wrong_setting_gets_a_sentence(folder, variables, sentence):
 
 def process_of(stack: Stack, part: str) -> psutil.Process | None:
     """The process that the supervisor started for this part."""
-    marks = {"web": "gunicorn", "worker": "celery", "watcher": "watch", "local": "datacenters.local"}
+    marks = {
+        "web": "gunicorn",
+        "worker": "celery",
+        "watcher": "watch",
+        "local": "datacenters.local",
+        "homes": "serve webdav",
+    }
     supervisor = next(iter(psutil.Process(stack.process.pid).children()))
     for process in supervisor.children():
         try:
-            if any(marks[part] in word for word in process.cmdline()):
+            if marks[part] in " ".join(process.cmdline()):
                 return process
         except psutil.NoSuchProcess:
             continue

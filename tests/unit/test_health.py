@@ -39,6 +39,7 @@ def test_anyone_may_ask_and_a_part_still_starting_is_no_error(client):
         "watcher": "starting",
         "local": "up",
         "mlflow": "off",
+        "homes": "off",
     }
 
 

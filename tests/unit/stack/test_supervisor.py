@@ -14,6 +14,7 @@ def test_the_procfile_names_every_process():
         "redis",
         "local",
         "mlflow",
+        "homes",
         "web",
         "worker",
         "watcher",

@@ -138,6 +138,8 @@ def judge(request: DeployRequest, needs: Needs, capacity: Capacity) -> Choice | 
         return Refusal(capacity.name, _("You excluded it."))
     if capacity.closed:
         return Refusal(capacity.name, capacity.closed)
+    if why_not := _why_not_attach(request, capacity):
+        return Refusal(capacity.name, why_not)
     runtime = runtime_in(needs, capacity)
     if runtime is None:
         return Refusal(capacity.name, _why_no_runtime(needs, capacity))
@@ -156,6 +158,14 @@ def runtime_in(needs: Needs, place: Offers) -> Runtime | None:
         Runtime.PACKAGE: place.offers_packages and (place.local or not needs.local_package),
     }
     return next((runtime for runtime in needs.runtimes if offered[runtime]), None)
+
+
+def _why_not_attach(request: DeployRequest, capacity: Capacity) -> str:
+    if request.storages and not capacity.copies_storages:
+        return _("Storages cannot be attached there.")
+    if any(one.mode == "mount" for one in request.storages) and not capacity.mounts_storages:
+        return _("Storages cannot be mounted there. They can be copied there and back: choose “copy”.")
+    return ""
 
 
 # ── Sentences ────────────────────────────────────────────────────────────────────────────────────
@@ -335,6 +345,8 @@ def _errors(
         yield FieldError("#/exclude", _("You excluded every datacenter that there is."))
     elif all(capacity.closed for capacity in allowed):
         yield FieldError("#/datacenter", allowed[0].closed)
+    elif all(_why_not_attach(request, capacity) for capacity in allowed):
+        yield _cannot_attach(request, allowed)
     elif nodes := list(_usable(needs, [capacity for capacity in allowed if not capacity.closed])):
         yield from _size_errors(request.resources, nodes)
     else:
@@ -346,6 +358,14 @@ def _no_datacenter(request: DeployRequest) -> FieldError:
     if request.datacenter:
         return FieldError("#/datacenter", _("There is no datacenter “%(name)s”.") % {"name": request.datacenter})
     return FieldError("#", _("No datacenter is connected yet. Ask an operator to add one."))
+
+
+def _cannot_attach(request: DeployRequest, capacities: Sequence[Capacity]) -> FieldError:
+    """At the mode of the first that must be copied, where copying helps."""
+    copying = next((capacity for capacity in capacities if capacity.copies_storages), None)
+    mounted = next((index for index, one in enumerate(request.storages) if one.mode == "mount"), 0)
+    where = f"#/storages/{mounted}/mode" if copying else "#/storages"
+    return FieldError(where, _why_not_attach(request, copying or capacities[0]))
 
 
 def _usable(needs: Needs, capacities: Iterable[Capacity]) -> Iterator[tuple[Capacity, NodeCapacity]]:

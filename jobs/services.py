@@ -16,7 +16,7 @@ from datacenters.jobspec import JobKind
 from datacenters.models import Datacenter
 from marketplace.models import Asset, Kind
 
-from . import doorbell, placement, quotas
+from . import attaching, doorbell, placement, quotas
 from .compilers import can_compile
 from .models import FINAL, UNDO_LASTS, Deployment, DeploymentQuerySet, IdempotencyKey, Status, Sweep, as_json
 from .options import options_of
@@ -237,6 +237,8 @@ def _checked(request: DeployRequest, owner: User) -> tuple[Asset, Project]:
     asset = Asset.objects.listed().filter(slug=request.asset).first()
     project = Project.objects.filter(slug=request.project).first()
     errors = [*_asset_errors(request, asset), *_project_errors(request, project, owner), *_kind_errors(request, owner)]
+    if project is not None and not errors:
+        errors += attaching.errors(request, project, owner)
     if errors or asset is None or project is None:
         raise RequestRefused(*errors)
     return asset, project

@@ -12,16 +12,16 @@ from jobs.placement import needs_of, runtime_in
 from jobs.tools import Tool
 from marketplace.models import Asset, Kind
 
+from . import storages
 from .module import compile_module
+from .parts import CannotCompile
 from .tool import compile_tool
+
+__all__ = ["CannotCompile", "can_compile", "compile_deployment"]
 
 Compiled = tuple[JobSpec, Mapping[str, str]]
 # By id, of those tools whose job must be computed; the file of every other one says it all.
 OF_TOOLS: Mapping[str, Callable[[Deployment, Tool, Runtime], Compiled]] = {}
-
-
-class CannotCompile(Exception):
-    """There is no way to make a job of this; the text says why."""
 
 
 def can_compile(asset: Asset) -> bool:
@@ -34,7 +34,10 @@ def compile_deployment(deployment: Deployment) -> Compiled:
     asset, datacenter = deployment.asset, deployment.datacenter
     if asset is None or datacenter is None or not can_compile(asset):
         raise CannotCompile(_("What it ran is no longer in the marketplace, so it cannot be started again."))
-    runtime = _runtime(asset, datacenter)
+    return storages.attach(*_compiled(deployment, asset, _runtime(asset, datacenter)), deployment)
+
+
+def _compiled(deployment: Deployment, asset: Asset, runtime: Runtime) -> Compiled:
     tool = tools.tool_of(asset)
     if tool is None:
         return compile_module(deployment, asset, runtime)

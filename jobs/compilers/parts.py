@@ -16,6 +16,10 @@ SMALL = Resources(cpu_cores=0.1, memory_mb=64)
 INSTALL_MEMORY_MB = 1_000
 
 
+class CannotCompile(Exception):
+    """There is no way to make a job of this; the text says why."""
+
+
 def job(deployment: Deployment, tasks: tuple[TaskSpec, ...], ports: tuple[Port, ...]) -> JobSpec:
     assert deployment.datacenter is not None
     return JobSpec(

@@ -8,6 +8,7 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.utils.translation import gettext_lazy as _
 
+from accounts import standing as standings
 from accounts.models import Level, Scope, User, create_person
 
 TOKEN_LASTS = {7: _("7 days"), 30: _("30 days"), 90: _("90 days"), 365: _("1 year")}
@@ -87,6 +88,11 @@ class StandingForm(forms.Form):
     @property
     def fields_of_user(self) -> dict[str, Any]:
         return {"level": self.cleaned_data["level"], **Standing.flags(self.cleaned_data["standing"])}
+
+    @property
+    def asked(self) -> standings.Standing:
+        flags = Standing.flags(self.cleaned_data["standing"])
+        return standings.Standing(Level(self.cleaned_data["level"]), flags["is_staff"], flags["is_superuser"])
 
 
 class InviteForm(StandingForm):

@@ -15,7 +15,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts import standing
 from accounts.models import AuditEvent, Capability, SigninCode, User
+from accounts.services import NotPossible
 from dashboard.account_forms import InviteForm, Standing, StandingForm
 from dashboard.people import person
 from dashboard.project_forms import QuotaForm
@@ -61,11 +63,14 @@ def invite(request: HttpRequest) -> HttpResponse:
 def edit_person(request: HttpRequest, username: str) -> HttpResponse:
     user = get_object_or_404(User, username=username)
     form = _standing_form(user, request.POST or None)
-    if form.is_valid() and _keeps_an_administrator(form, user, person(request)):
-        User.objects.filter(pk=user.pk).update(**form.fields_of_user)
-        AuditEvent.record(person(request), "user.changed", user, **form.fields_of_user)
-        messages.success(request, _("%s is changed.") % user)
-        return redirect("people")
+    if form.is_valid():
+        try:
+            standing.change(user, person(request), form.asked)
+        except NotPossible as obstacle:
+            form.add_error("standing", str(obstacle))
+        else:
+            messages.success(request, _("%s is changed.") % user)
+            return redirect("people")
     return _person_page(request, user, form, QuotaForm.of(user))
 
 
@@ -111,8 +116,7 @@ def switch(request: HttpRequest, username: str) -> HttpResponse:
     """Switch an account on or off; off ends its sessions and tokens at their next use."""
     user = get_object_or_404(User.objects.exclude(pk=person(request).pk), username=username)
     on = request.POST.get("active") == "1"
-    if User.objects.filter(pk=user.pk, is_active=not on).update(is_active=on):
-        AuditEvent.record(person(request), "user.switched-on" if on else "user.switched-off", user)
+    standing.switch(user, person(request), on=on)
     text = _("%s may come in again.") if on else _("%s may no longer come in. What they run goes on.")
     messages.success(request, text % user)
     return redirect("people")
@@ -123,13 +127,6 @@ def _show_link(request: HttpRequest, user: User) -> HttpResponse:
     link = f"{settings.SERAI_URL}{reverse('welcome')}#{SigninCode.issue(user)}"
     AuditEvent.record(person(request), "signin_link.created", user)
     return render(request, "accounts/signin_link.html", {"who": user, "link": link})
-
-
-def _keeps_an_administrator(form: StandingForm, user: User, editor: User) -> bool:
-    if user == editor and form.cleaned_data["standing"] != Standing.ADMINISTRATOR:
-        form.add_error("standing", _("You cannot take this from yourself: ask another administrator."))
-        return False
-    return True
 
 
 urlpatterns = [

@@ -15,7 +15,7 @@ from dashboard.training import mlflow_words
 from jobs import tracking
 from jobs.models import Deployment
 from jobs.tracking import BadFilter, Order, ProjectRun, Run, TrackingUnavailable, Wanted
-from jobs.tracking.runs import MODULE_TAG, REVISION_TAG, SWEEP_TAG, VERSION_TAG
+from jobs.tracking.runs import DATASETS_TAG, MODULE_TAG, REVISION_TAG, SWEEP_TAG, VERSION_TAG
 
 COLUMNS_AT_MOST = 4  # of parameters, and of metrics
 OWN_PREFIXES = ("mlflow.", "serai.")  # tags that the page says in better words
@@ -52,8 +52,20 @@ class Row:
 
     @property
     def sweep(self) -> str:
-        known = str(self.deployment.sweep_id) if self.deployment and self.deployment.sweep_id else ""
-        return known or self.run.tags.get(SWEEP_TAG, "")
+        """Its id; what a run says of itself may be anything."""
+        known = self.deployment.sweep_id if self.deployment else None
+        return str(known or uuid_of(self.run.tags.get(SWEEP_TAG, "")) or "")
+
+    @property
+    def is_sweep(self) -> bool:
+        """MLflow's run that only holds the runs of a sweep together."""
+        return bool(self.sweep) and not self.run.deployment_id
+
+    @property
+    def fetched(self) -> list[str]:
+        """Data that Serai fetched for it and that it says nothing of itself."""
+        told = {dataset.source for dataset in self.run.datasets}
+        return [source for source in self.run.tags.get(DATASETS_TAG, "").split() if source not in told]
 
     @property
     def data(self) -> str:
@@ -90,18 +102,18 @@ def wanted_by(params: Mapping[str, str]) -> Wanted:
         words=params.get("q", "").strip()[:200],
         filter=params.get("filter", "").strip()[:2_000],
         module=params.get("module", "").strip()[:100],
-        deployment=_id(params.get("deployment", "")),
-        sweep=_id(params.get("sweep", "")),
+        deployment=params.get("deployment", "").strip()[:40],
+        sweep=params.get("sweep", "").strip()[:40],
         status=looks.mlflow_word(params.get("status", "")),
         order=Order.parse(params.get("sort", "")),
     )
 
 
-def _id(text: str) -> str:
+def uuid_of(text: str) -> UUID | None:
     try:
-        return str(UUID(text)) if text else ""
+        return UUID(text)
     except ValueError:
-        return text[:40]  # of nothing: the list is empty then, as asked
+        return None
 
 
 def listing(user: User, projects: Iterable[Project], wanted: Wanted, *, limit: int, offset: int = 0) -> Listing:
@@ -125,9 +137,8 @@ def _page(rows: Sequence[remembered.Remembered], limit: int, offset: int) -> lis
 def with_deployments(user: User, found: Iterable[ProjectRun]) -> list[Row]:
     """One query for all of them."""
     items = list(found)
-    ids = {item.run.deployment_id for item in items}
-    known = [one for one in (_id(text) for text in ids if text) if len(one) == len(str(UUID(int=0)))]
-    rows = Deployment.objects.visible_to(user).select_related("asset", "sweep", "project").filter(pk__in=known)
+    ids = filter(None, (uuid_of(item.run.deployment_id or "") for item in items))
+    rows = Deployment.objects.visible_to(user).select_related("asset", "sweep", "project").filter(pk__in=set(ids))
     deployments = {(str(row.pk), row.project_id): row for row in rows}
     # A tag is what a run says of itself: it leads to no deployment of another project.
     return [Row(item, deployments.get((item.run.deployment_id or "", item.project.pk))) for item in items]

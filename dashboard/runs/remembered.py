@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError
+
 from accounts.models import Project, User
 from jobs.models import Deployment, DeploymentKind, Status
 from jobs.tracking import ProjectRun, Run, Wanted
@@ -32,7 +34,7 @@ def find(user: User, projects: Iterable[Project], wanted: Wanted) -> list[Rememb
     narrowed = {"asset_slug": wanted.module, "pk": wanted.deployment, "sweep": wanted.sweep}
     try:
         rows = rows.filter(**{name: value for name, value in narrowed.items() if value})
-    except ValueError:  # an id that is none
+    except ValidationError:  # an id that is none
         return []
     found = [Remembered(ProjectRun(row.project, as_run(row)), row) for row in rows.order_by("-created")[:SEARCHED]]
     kept = [row for row in found if wanted.has_words(row.item.run) and _has_status(row.item.run, wanted)]

@@ -15,7 +15,7 @@ from dashboard import addresses, scope
 from dashboard.people import person
 from dashboard.runs import charts, files, looks
 from dashboard.runs.comparing import AT_LEAST, AT_MOST, compare, number
-from dashboard.runs.listing import Listing, Row, columns_of, heading, listing, rows_of, wanted_by
+from dashboard.runs.listing import Listing, Row, columns_of, heading, listing, rows_of, uuid_of, wanted_by
 from jobs.models import Deployment, Sweep
 from jobs.tracking import TrackingRefused, TrackingUnavailable, Wanted
 from jobs.tracking.files import file_at, files_of
@@ -91,13 +91,14 @@ def _projects(user: User, slug: str = "") -> list[Project]:
 
 def _subject(user: User, wanted: Wanted) -> dict[str, Any]:
     """The deployment or sweep that a list is narrowed to, to be named and led back to."""
-    deployment = Deployment.objects.visible_to(user).filter(pk=wanted.deployment).first() if wanted.deployment else None
-    sweep = _sweep(user, wanted.sweep)
-    return {"deployment": deployment, "sweep": sweep}
+    pk = uuid_of(wanted.deployment)
+    deployment = Deployment.objects.visible_to(user).filter(pk=pk).first() if pk else None
+    return {"deployment": deployment, "sweep": _sweep(user, wanted.sweep)}
 
 
 def _sweep(user: User, sweep_id: str) -> Sweep | None:
-    return Sweep.objects.filter(pk=sweep_id, project__in=Project.objects.of(user)).first() if sweep_id else None
+    pk = uuid_of(sweep_id)
+    return Sweep.objects.filter(pk=pk, project__in=Project.objects.of(user)).first() if pk else None
 
 
 # ── One run ──────────────────────────────────────────────────────────────────────────────────────

@@ -87,6 +87,8 @@ class Wanted:
         """The same in MLflow's language, which knows "and" alone: a person's filter only narrows."""
         tags = {MODULE_TAG: self.module, DEPLOYMENT_TAG: self.deployment, SWEEP_TAG: self.sweep}
         parts = [f"tags.`{tag}` = {_quoted(value)}" for tag, value in tags.items() if value]
+        if self.sweep:
+            parts.append(f"tags.`{DEPLOYMENT_TAG}` != ''")  # not the run that holds them together
         if self.status:
             parts.append(f"attributes.status = {_quoted(self.status)}")
         return " and ".join([*parts, *filter(None, [self.filter.strip()])])

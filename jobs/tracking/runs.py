@@ -16,7 +16,7 @@ MODULE_TAG = "serai.module"
 REVISION_TAG = "serai.revision"  # of the module: which of its sources or packages
 VERSION_TAG = "serai.version"  # of the module, as its package says
 SWEEP_TAG = "serai.sweep"
-DATASETS_TAG = "serai.datasets"
+DATASETS_TAG = "serai.datasets"  # what Serai fetched for it, addresses with spaces between
 PARENT_TAG = "mlflow.parentRunId"  # MLflow's own, of a run within another
 UNFINISHED = frozenset({"RUNNING", "SCHEDULED"})
 CHART_POINTS = 500  # of a longer history MLflow picks as many, evenly
@@ -140,8 +140,11 @@ def _address(source: str) -> str:
         words = json.loads(source)
     except ValueError:
         return source
-    found = [words[key] for key in ("url", "uri", "path") if words.get(key)] if isinstance(words, dict) else []
-    return str(found[0]) if found else ""
+    if not isinstance(words, dict):
+        return ""
+    tags = words.get("tags")
+    words |= {"name": tags.get("mlflow.source.name")} if isinstance(tags, dict) else {}
+    return next((str(words[key]) for key in ("url", "uri", "path", "name") if words.get(key)), "")
 
 
 def _time(milliseconds: int | str | None) -> datetime | None:

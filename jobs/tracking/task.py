@@ -9,7 +9,7 @@ from django.conf import settings
 from jobs.models import Deployment
 from jobs.tracking.accounts import account_of, ensure_project
 from jobs.tracking.client import TrackingRefused, TrackingUnavailable
-from jobs.tracking.runs import DEPLOYMENT_TAG
+from jobs.tracking.runs import DATASETS_TAG, DEPLOYMENT_TAG, MODULE_TAG, REVISION_TAG, SWEEP_TAG
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +39,27 @@ def environment(deployment: Deployment) -> tuple[Mapping[str, str], Mapping[str,
     plain = {
         "MLFLOW_TRACKING_URI": url,
         "MLFLOW_EXPERIMENT_NAME": account.experiment or account.project.slug,
-        "MLFLOW_RUN_CONTEXT": json.dumps({DEPLOYMENT_TAG: str(deployment.pk), "serai.module": deployment.asset_slug}),
+        "MLFLOW_RUN_CONTEXT": json.dumps(_tags(deployment)),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # people cannot open that address: the page has the link
         **IMPATIENCE,
     }
     secret = {"MLFLOW_TRACKING_USERNAME": account.username, "MLFLOW_TRACKING_PASSWORD": account.password}
     return plain, secret
+
+
+def _tags(deployment: Deployment) -> dict[str, str]:
+    """What every run of this deployment carries, whoever logs it."""
+    asset = deployment.asset
+    fetched = (one.get("source", "") for one in deployment.request.get("datasets", []))
+    tags = {
+        DEPLOYMENT_TAG: str(deployment.pk),
+        MODULE_TAG: deployment.asset_slug,
+        REVISION_TAG: (asset.revision or asset.package_digest or asset.docker_image) if asset else "",
+        SWEEP_TAG: str(deployment.sweep_id or ""),
+        DATASETS_TAG: " ".join(fetched),
+    }
+    return {name: value for name, value in tags.items() if value}
 
 
 def _address_for(deployment: Deployment) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def test_while_mlflow_is_down_the_training_ends_and_keeps_its_journal(
     assert api.train(epochs=2)["run_id"] is None
     (journal,) = (storage / "tracking").iterdir()
     begin, *steps, end = [json.loads(line) for line in journal.read_text().splitlines()]
-    assert begin["tags"] == {"serai.deployment": "d1"}
+    assert begin["tags"]["serai.deployment"] == "d1"
     assert begin["parameters"]["epochs"] == 2
     assert [entry["step"] for entry in steps] == [1, 2]
     assert end["end"] == "FINISHED"
@@ -57,6 +58,27 @@ def test_the_next_training_sends_what_was_kept(storage: Path, tmp_path: Path, mo
     metric = next(iter(runs["lucky"].data.metrics))
     history = client.get_metric_history(runs["lucky"].info.run_id, metric)
     assert [point.step for point in history] == [1, 2]
+
+
+def test_a_service_that_starts_sends_what_was_kept(
+    storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", NOBODY)
+    with tracking.run("early", {"epochs": 1}, [tracking.data("leaves", "https://example.org/leaves.zip")]) as run:
+        run.log(1, {"loss": 0.5})
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    tracking.send_left_overs()
+    for thread in threading.enumerate():
+        if thread.name == "tracking":
+            thread.join(60)
+
+    client = tracking.importlib.import_module("mlflow").MlflowClient()
+    [found] = client.search_runs([tracking.experiment_id(client)])
+    assert (found.info.run_name, found.info.status, found.data.metrics) == ("early", "FINISHED", {"loss": 0.5})
+    assert found.data.tags["serai.version"]
+    assert [one.dataset.name for one in found.inputs.dataset_inputs] == ["leaves"]
+    assert not list((storage / "tracking").iterdir())
 
 
 def test_storage_that_cannot_be_written_fails_no_tracking(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:

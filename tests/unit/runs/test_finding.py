@@ -111,7 +111,7 @@ def test_filters_become_mlflows_words_and_what_is_typed_only_narrows(mlflow, ada
     wanted = Wanted(module="digits", status="FAILED", sweep="s", filter="metrics.loss < 1")
     tracking.find(of(ada), wanted, limit=1)
     assert mlflow.filters == [
-        "tags.`serai.module` = 'digits' and tags.`serai.sweep` = 's' and attributes.status = 'FAILED' and metrics.loss < 1"
+        "tags.`serai.module` = 'digits' and tags.`serai.sweep` = 's' and tags.`serai.deployment` != '' and attributes.status = 'FAILED' and metrics.loss < 1"
     ]
 
 

@@ -100,7 +100,33 @@ def test_a_list_is_narrowed_to_a_deployment_and_a_sweep_by_name(adas, two, ada):
     )
     assert "Only this one" in page(adas, "runs", query=f"?deployment={training.pk}")
     assert "Four of them" in page(adas, "runs", query=f"?sweep={sweep.pk}")
-    assert two.filters == [f"tags.`serai.deployment` = '{training.pk}'", f"tags.`serai.sweep` = '{sweep.pk}'"]
+    assert two.filters == [
+        f"tags.`serai.deployment` = '{training.pk}'",
+        f"tags.`serai.sweep` = '{sweep.pk}' and tags.`serai.deployment` != ''",
+    ]
+
+
+@pytest.mark.parametrize("query", ["deployment=x", "sweep=x", "status=x", "page=x", "sort=x", "project=x", "columns=x"])
+def test_what_nothing_can_be_is_no_error(adas, two, query):
+    assert adas.get(reverse("runs") + "?" + query).status_code == 200
+
+
+def test_a_run_that_says_nonsense_of_itself_is_shown(adas, two, ada):
+    one, other = two.runs[account_in(ada.personal_project)]
+    for key in ("serai.deployment", "serai.sweep", "serai.datasets", "serai.version"):
+        one["data"]["tags"].append({"key": key, "value": "<b>'x"})
+    other["data"]["tags"].append({"key": "serai.sweep", "value": "0"})
+    assert "Alpha" in page(adas, "runs")
+    assert "&lt;b&gt;" in page(adas, "run", "aa11")
+
+
+def test_a_run_that_holds_a_sweep_together_leads_to_the_sweep(adas, two, ada):
+    sweep = Sweep.objects.create(
+        project=ada.personal_project, owner=ada, asset_slug="digits", title="Four", request={}, variants=[]
+    )
+    [one, _other] = two.runs[account_in(ada.personal_project)]
+    one["data"]["tags"].append({"key": "serai.sweep", "value": str(sweep.pk)})
+    assert reverse("sweep", args=[sweep.pk]) in page(adas, "runs")
 
 
 def test_the_comparison_shows_differences_alone_until_all_is_asked_for(adas, two):
@@ -196,6 +222,7 @@ def test_while_mlflow_is_away_pages_say_so_and_show_what_serai_knows(adas, away,
     assert "0.97" in shown
     assert "Failed here" in shown
     assert "Failed here" not in page(adas, "runs", query="?status=finished")
+    assert "Failed here" not in page(adas, "runs", query="?deployment=x")
     one = page(adas, "run", "aa11")
     assert "epochs" in one
     assert "0.97" in one

@@ -21,6 +21,7 @@ weights = Weights("digits.joblib", built_in)
 
 def warm() -> None:
     """Called once in each worker before the first prediction."""
+    tracking.send_left_overs()
     try:
         weights.current()
     except UnreadableWeights as error:
@@ -95,7 +96,8 @@ def get_train_args() -> dict[str, fields.Field]:
 def train(epochs: int, hidden_units: int, learning_rate: float, seed: int, run_name: str) -> dict[str, Any]:
     started = time.monotonic()
     choices = {"epochs": epochs, "hidden_units": hidden_units, "learning_rate": learning_rate, "seed": seed}
-    with tracking.run(run_name, choices) as run:
+    learned_from = [tracking.data("digits", "scikit-learn: load_digits")]
+    with tracking.run(run_name, choices, learned_from) as run:
         classifier = fit(
             epochs=epochs, hidden_units=hidden_units, learning_rate=learning_rate, seed=seed, on_epoch=run.log
         )

@@ -22,6 +22,7 @@ weights = Weights("palette.joblib", built_in)
 
 def warm() -> None:
     """Called once in each worker before the first prediction."""
+    tracking.send_left_overs()
     try:
         weights.current()
     except UnreadableWeights as error:
@@ -122,7 +123,8 @@ def get_train_args() -> dict[str, fields.Field]:
 def train(colours: int, picture: str, epochs: int, seed: int, run_name: str) -> dict[str, Any]:
     started = time.monotonic()
     choices = {"colours": colours, "picture": picture, "epochs": epochs, "seed": seed}
-    with tracking.run(run_name, choices) as run:
+    learned_from = [tracking.data(picture, f"scikit-learn: load_sample_image({picture})")]
+    with tracking.run(run_name, choices, learned_from) as run:
         palette = fit(colours=colours, picture=picture, epochs=epochs, seed=seed, on_epoch=run.log)
         path = weights.save(palette)
     return {

@@ -20,6 +20,7 @@ weights = Weights("forecaster.joblib", built_in)
 
 def warm() -> None:
     """Called once in each worker before the first prediction."""
+    tracking.send_left_overs()
     try:
         weights.current()
     except UnreadableWeights as error:
@@ -104,7 +105,8 @@ def get_train_args() -> dict[str, fields.Field]:
 def train(epochs: int, series: int, noise: float, hidden_units: int, seed: int, run_name: str) -> dict[str, Any]:
     started = time.monotonic()
     choices = {"epochs": epochs, "series": series, "noise": noise, "hidden_units": hidden_units, "seed": seed}
-    with tracking.run(run_name, choices) as run:
+    learned_from = [tracking.data("made-up series", f"series {series}, noise {noise}, seed {seed}")]
+    with tracking.run(run_name, choices, learned_from) as run:
         forecaster = fit(
             epochs=epochs, series=series, noise=noise, hidden_units=hidden_units, seed=seed, on_epoch=run.log
         )

@@ -1,11 +1,12 @@
 """Runs in MLflow that never hold up or fail a training.
 
 A training writes what it has to say into a journal on its storage, one JSON object a line. A thread of its own sends
-the journal to MLflow, which is imported only there. While the server is down the journal stays, and the next training
-sends it. Without ``MLFLOW_TRACKING_URI`` nothing is kept but the lines of the log.
+the journal to MLflow, which is imported only there. While the server is down the journal stays; the next training, or
+the next service that starts, sends it. Without ``MLFLOW_TRACKING_URI`` nothing is kept but the lines of the log.
 """
 
 import fcntl
+import hashlib
 import importlib
 import json
 import math
@@ -13,8 +14,9 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ TAGS = {
     "serai.module": "SERAI_MODULE",
     "serai.datacenter": "NOMAD_DC",
 }
+SOURCE_TAG = "mlflow.source.name"  # MLflow's own, of data that a program makes
 # MLflow's own defaults wait four minutes for a server that is down.
 GENTLE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -41,10 +44,15 @@ GENTLE = {
 }
 
 
+def data(name: str, source: str, content: bytes = b"") -> Entry:
+    """What a training learns from, as MLflow shows it; the same content has the same digest."""
+    return {"name": name, "source": source, "digest": hashlib.sha256(content or source.encode()).hexdigest()[:12]}
+
+
 @contextmanager
-def run(name: str, parameters: Mapping[str, Any]) -> Iterator["Run"]:
+def run(name: str, parameters: Mapping[str, Any], data: Sequence[Entry] = ()) -> Iterator["Run"]:
     """``with run("first", {"epochs": 3}) as this: this.log(1, {"loss": 0.5})``"""
-    this = Run(name, parameters)
+    this = Run(name, parameters, data)
     try:
         yield this
     except Exception:
@@ -59,9 +67,15 @@ def run(name: str, parameters: Mapping[str, Any]) -> Iterator["Run"]:
 class Run:
     """One training as MLflow will show it."""
 
-    def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
-        tags = {tag: os.environ[variable] for tag, variable in TAGS.items() if os.environ.get(variable)}
-        begin = {"name": name, "tags": tags, "parameters": dict(parameters), "time": _now()}
+    def __init__(self, name: str, parameters: Mapping[str, Any], data: Sequence[Entry] = ()) -> None:
+        tags = own_tags()
+        begin = {
+            "name": name,
+            "tags": tags,
+            "parameters": dict(parameters),
+            "data": [*data, *fetched(tags)],
+            "time": _now(),
+        }
         self._sender = start_sender(begin) if os.environ.get("MLFLOW_TRACKING_URI") else None
 
     @property
@@ -84,6 +98,21 @@ class Run:
         if self._sender:
             self._sender.journal.add(entry)
             self._sender.wake.set()
+
+
+def own_tags() -> dict[str, str]:
+    """What Serai tells a task of itself, and which version of the module this is."""
+    found = {tag: os.environ[variable] for tag, variable in TAGS.items() if os.environ.get(variable)}
+    try:
+        told = json.loads(os.environ.get("MLFLOW_RUN_CONTEXT") or "{}")
+    except ValueError:
+        told = {}
+    return {"serai.version": metadata.version(DISTRIBUTION), **told, **found}
+
+
+def fetched(tags: Mapping[str, str]) -> list[Entry]:
+    """The data that Serai fetched for this training."""
+    return [data(source.rstrip("/").rpartition("/")[2], source) for source in tags.get("serai.datasets", "").split()]
 
 
 class Journal:
@@ -147,10 +176,9 @@ class Sender(threading.Thread):
         self.wake.set()
         self.join(patience)
         if not self.journal.delivered:
-            print(f"Kept in {self.journal.path}; the next training sends it to MLflow.", flush=True)
+            print(f"Kept in {self.journal.path}; it is sent to MLflow later.", flush=True)
 
     def run(self) -> None:
-        os.environ.update({name: value for name, value in GENTLE.items() if name not in os.environ})
         while True:
             last = self._closing.is_set()
             arrived = deliver(self.journal)
@@ -181,6 +209,13 @@ def new_journal(begin: Entry) -> Journal:
     return journal
 
 
+def send_left_overs() -> None:
+    """For a service that starts: what trainings could not say while MLflow was away. It holds nothing up."""
+    folder = storage.place("tracking")
+    if os.environ.get("MLFLOW_TRACKING_URI") and any(folder.glob("*.jsonl")):
+        threading.Thread(target=deliver_left_overs, args=(folder,), name="tracking", daemon=True).start()
+
+
 def deliver_left_overs(folder: Path) -> None:
     for path in sorted(folder.glob("*.jsonl"))[:LEFT_OVERS_AT_ONCE]:
         try:
@@ -200,6 +235,7 @@ def deliver_left_overs(folder: Path) -> None:
 
 def deliver(journal: Journal) -> bool:
     """Whether MLflow has now all that the journal says."""
+    os.environ.update({name: value for name, value in GENTLE.items() if name not in os.environ})
     # Here and not above: it takes two seconds of processor time, which only trainings should pay.
     mlflow = importlib.import_module("mlflow")
     try:
@@ -239,7 +275,18 @@ def create_run(mlflow: Any, client: Any, begin: Entry) -> str:
     client.log_batch(
         run_id, params=[mlflow.entities.Param(key, str(value)) for key, value in begin["parameters"].items()]
     )
+    inputs = [learned_from(mlflow, one) for one in begin.get("data", [])]
+    if inputs:
+        client.log_inputs(run_id, inputs)
     return run_id
+
+
+def learned_from(mlflow: Any, one: Entry) -> Any:
+    is_address = "://" in one["source"]
+    kind, source = ("http", {"url": one["source"]}) if is_address else ("code", {"tags": {SOURCE_TAG: one["source"]}})
+    dataset = mlflow.entities.Dataset(one["name"], one["digest"], kind, json.dumps(source))
+    context = mlflow.entities.InputTag("mlflow.data.context", "training")
+    return mlflow.entities.DatasetInput(dataset, [context])
 
 
 def experiment_id(client: Any) -> str:

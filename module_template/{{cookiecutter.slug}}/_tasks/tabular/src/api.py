@@ -18,6 +18,7 @@ weights = Weights("weights.joblib", built_in)
 
 def warm() -> None:
     """Called once in each worker before the first prediction."""
+    tracking.send_left_overs()
     try:
         weights.current()
     except UnreadableWeights as error:
@@ -73,7 +74,8 @@ def get_train_args() -> dict[str, fields.Field]:
 def train(epochs: int, regularisation: float, seed: int, run_name: str) -> dict[str, Any]:
     started = time.monotonic()
     choices = {"epochs": epochs, "regularisation": regularisation, "seed": seed}
-    with tracking.run(run_name, choices) as run:
+    learned_from = [tracking.data("iris", "scikit-learn: load_iris")]
+    with tracking.run(run_name, choices, learned_from) as run:
         classifier = fit(epochs=epochs, regularisation=regularisation, seed=seed, on_epoch=run.log)
         path = weights.save(classifier)
     return {

@@ -17,6 +17,8 @@ ON_BOTH = [
     "tests/unit/api",
     "tests/unit/marketplace",
     "tests/unit/projects",
+    "tests/unit/oidc",
+    "tests/unit/test_history.py",
     "tests/unit/test_accounts.py",
     "tests/unit/test_odd_requests.py",
 ]

@@ -108,3 +108,30 @@ def test_the_same_request_twenty_times_at_once_is_one_deployment(site, digits, a
         thread.join()
     assert len(results) == 20
     assert len(set(results)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_fifty_requests_at_once_by_two_people_exactly_two_find_room_in_their_project(
+    site, digits, ask, ada, bob, settings
+):
+    """Each request holds two shares, its person's and the project's: nobody waits for another for ever."""
+    settings.QUOTA_OF_PROJECT = {**settings.QUOTA_OF_PROJECT, "deployments": 2}
+    request, results, together = ask(project=ada.personal_project.slug), [], threading.Barrier(50)
+
+    def one(owner: object) -> None:
+        together.wait()
+        try:
+            results.append(services.deploy(request, owner=owner))
+        except QuotaExceeded as refused:
+            results.append(refused)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=one, args=[person]) for person in (ada, bob) * 25]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 50
+    assert sum(isinstance(result, Deployment) for result in results) == 2
+    assert Deployment.objects.filter(project=ada.personal_project).count() == 2

@@ -38,7 +38,7 @@ class ValuesField(forms.CharField):
         self.argument = argument
         # A list of lists, and texts that hold commas, need a line each.
         lines = argument.multiple or argument.type is Type.OBJECT
-        help_text = _("One value a line.") if lines else _("Several values, with commas or lines between.")
+        help_text = _("One value a line.") if lines else ""
         super().__init__(label=argument.title, help_text=help_text, required=False)
 
     def clean(self, value: Any) -> list[Any]:

@@ -8,13 +8,27 @@ from django.utils import timezone
 from accounts import services
 from accounts.models import AuditEvent, Role, User, create_person
 from datacenters.models import Cluster, Datacenter, Node
-from jobs.models import Deployment, DeploymentEvent, DeploymentKind, Status, UsageSample, as_json
+from jobs.models import Deployment, DeploymentEvent, DeploymentKind, Status, Sweep, UsageSample, as_json
 from jobs.requests import DeployRequest
 from marketplace.models import Kind, Module, Source, SourceKind
 
 # The newest deployments, whose pages the crawl looks at.
 TOLD_FIRST = (Status.RUNNING, Status.FAILED)
 GPU = {"vendor": "nvidia", "kind": "gpu", "model": "T4", "count": 2, "healthy": 2, "used": 1, "memory_mb": 15360}
+TRAINS = {
+    "swagger": "2.0",
+    "paths": {
+        "/v2/models/digits/train/": {
+            "post": {
+                "parameters": [
+                    {"name": "epochs", "in": "query", "type": "integer", "minimum": 1, "default": 20},
+                    {"name": "learning_rate", "in": "query", "type": "number", "default": 0.01},
+                    {"name": "optimizer", "in": "query", "type": "string", "enum": ["adam", "sgd"], "default": "adam"},
+                ]
+            }
+        }
+    },
+}
 METADATA = {
     "libraries": ["scikit-learn"],
     "tasks": ["Image classification"],
@@ -31,8 +45,28 @@ def furnish(owner: User) -> None:
     module = _modules()
     for number, status in enumerate(sorted(Status, key=TOLD_FIRST.__contains__, reverse=True)):
         _deployment(owner, module, datacenter, status, number)
+    _sweep(owner, module)
     AuditEvent.record(owner, "user.signed-in", owner)
     _project(owner)
+
+
+def _sweep(owner: User, module: Module) -> None:
+    """Of six trainings: two ended, one failed, three wait."""
+    grid = [{"epochs": epochs, "learning_rate": rate} for epochs in (5, 10) for rate in (0.001, 0.01, 0.1)]
+    request = as_json(DeployRequest(asset="digits", title="Digits", project=owner.personal_project.slug))
+    sweep = Sweep.objects.create(
+        project=owner.personal_project, owner=owner, asset=module, asset_slug=module.slug, title="How fast to learn",
+        request=request, variants=grid, at_once=2, reason="The next training waits. You hold 20 of 20 deployments.",
+    )  # fmt: skip
+    statuses = (Status.COMPLETED, Status.COMPLETED, Status.FAILED)
+    long_ago = timezone.now() - timedelta(days=3)
+    for place, status in enumerate(statuses):
+        Deployment.objects.create(
+            project=owner.personal_project, owner=owner, asset=module, asset_slug=module.slug, sweep=sweep,
+            sweep_place=place, title="Of a sweep", kind=DeploymentKind.BATCH, request=request, status=status,
+            created=long_ago, exit_code=int(status == Status.FAILED), run_id=f"{place}a1b2c" if place else "",
+            result={"result": {"output": {"test_accuracy": 0.9 + place / 100, "test_loss": 0.3 - place / 10}}},
+        )  # fmt: skip
 
 
 def _project(owner: User) -> None:
@@ -72,7 +106,8 @@ def _modules() -> Module:
     )  # fmt: skip
     return Module.objects.create(
         slug="digits", origin="digits", title="Handwritten digits", summary="Reads a handwritten digit.",
-        description="Reads **one digit** of 8 × 8 pixels.\n\n- fast\n- small", package="demo/digits", **common,
+        description="Reads **one digit** of 8 × 8 pixels.\n\n- fast\n- small", package="demo/digits",
+        api_document=TRAINS, **common,
     )  # fmt: skip
 
 

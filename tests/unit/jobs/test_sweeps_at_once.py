@@ -91,5 +91,5 @@ def test_the_table_itself_refuses_a_second_deployment_of_a_variant(begin):
     sweep = begin(2, at_once=1)
     twin = sweep.deployments.get()
     twin.pk = None
-    with pytest.raises(IntegrityError, match="sweep_place|one_deployment_per_variant"), transaction.atomic():
+    with pytest.raises(IntegrityError, match=r"sweep_place|one_deployment_per_variant"), transaction.atomic():
         twin.save(force_insert=True)

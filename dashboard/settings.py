@@ -226,6 +226,7 @@ CELERY_BEAT_SCHEDULE = {
     "end what has run its time": {"task": "jobs.tasks.end_lifetimes", "schedule": 10.0},
     "reconcile": {"task": "jobs.tasks.reconcile", "schedule": 60.0},
     "make MLflow accounts that wait": {"task": "jobs.tasks.make_tracking_accounts", "schedule": 30.0},
+    "send what trainings could not": {"task": "jobs.tasks.send_journals", "schedule": 30.0},
     "remember the runs of trainings": {"task": "jobs.tasks.remember_runs", "schedule": 15.0},
     "read the marketplace's sources": {"task": "marketplace.tasks.sync_all", "schedule": 6 * 3600.0},
     "forget what was deleted": {"task": "jobs.tasks.forget_deleted", "schedule": 60.0},
@@ -237,6 +238,8 @@ SERAI_LOCAL_URL = env.text("SERAI_LOCAL_URL")
 SERAI_LOCAL_TOKEN_FILE = SERAI_DATA / "local" / "token"
 SERAI_LOCAL_DEVICES = env.text("SERAI_LOCAL_DEVICES")
 MLFLOW_URL = env.url("MLFLOW_URL")
+# Of the local datacenter, where it is part of this installation: trainings leave there what MLflow was not there for.
+SERAI_TASKS_DIR = env.text("SERAI_TASKS_DIR")
 MLFLOW_DATA = SERAI_DATA / "mlflow"
 # Where tasks outside the local datacenter reach it; empty: they are not tracked.
 MLFLOW_PUBLIC_URL = env.url("MLFLOW_PUBLIC_URL")

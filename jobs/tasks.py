@@ -71,3 +71,8 @@ def advance_sweeps() -> None:
 @shared_task
 def track_sweeps() -> None:
     tend_sweeps()
+
+
+@shared_task
+def send_journals() -> None:
+    tracking.send_journals()

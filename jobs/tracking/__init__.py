@@ -4,6 +4,7 @@ from jobs.tracking.accounts import ensure_project, ensure_waiting
 from jobs.tracking.client import TrackingRefused, TrackingUnavailable
 from jobs.tracking.finding import BadFilter, Found, Order, ProjectRun, Wanted, find, find_by_ids
 from jobs.tracking.histories import Course, courses
+from jobs.tracking.journals import send_journals
 from jobs.tracking.remembering import remember_runs
 from jobs.tracking.runs import Dataset, Point, Run, login, metric_history, run, runs_of, search_runs
 from jobs.tracking.task import environment, prepare
@@ -33,4 +34,5 @@ __all__ = [
     "run",
     "runs_of",
     "search_runs",
+    "send_journals",
 ]

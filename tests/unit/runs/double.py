@@ -23,6 +23,7 @@ class Double:
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     filters: list[str] = field(default_factory=list)
+    written: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)  # (account, call, body)
     delay_seconds: float = 0
     refuses_filter: str = ""
 
@@ -38,7 +39,11 @@ class Double:
             "get-artifact": self._file,
             "health": lambda *_: (200, b"OK"),
         }
-        return known[name](who, given)
+        return known[name](who, given) if name in known else self._write(who, name, given)
+
+    def _write(self, who: str, name: str, given: dict[str, Any]) -> tuple[int, Any]:
+        self.written.append((who, name, given))
+        return 200, {"run": {"info": {"run_id": f"made{len(self.written)}"}}} if name == "runs/create" else {}
 
     def _experiments(self, who: str, _given: dict[str, Any]) -> tuple[int, Any]:
         return 200, {"experiments": [{"experiment_id": f"of-{who}", "name": who, "lifecycle_stage": "active"}]}

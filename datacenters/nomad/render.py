@@ -116,7 +116,7 @@ def _group(spec: JobSpec, drivers: Drivers) -> dict[str, Any]:
         "Count": 1,
         # Nomad refuses a disk that the logs alone could fill.
         "EphemeralDisk": {"SizeMB": max(spec.disk_mb, logs_mb + 10)},
-        "RestartPolicy": _restarts(0, spec.kind),
+        "RestartPolicy": _restarts(0),
         "ReschedulePolicy": NO_RESCHEDULING,
         "Disconnect": STAY_WITH_THE_NODE,
         "Tasks": [_task(task, spec, drivers) for task in spec.tasks],
@@ -149,7 +149,7 @@ def _task(task: TaskSpec, spec: JobSpec, drivers: Drivers) -> dict[str, Any]:
         "Config": _container(task, spec) if task.runtime is Runtime.CONTAINER else _program(task),
         "Env": {name: _env_text(value) for name, value in task.env.items()},
         "Resources": _resources(task),
-        "RestartPolicy": _restarts(task.restarts, spec.kind),
+        "RestartPolicy": _restarts(task.restarts, _restart_interval(task, spec)),
         "KillSignal": task.kill_signal,
         "KillTimeout": task.kill_timeout_seconds * SECOND,
         "LogConfig": {"MaxFiles": LOG_FILES, "MaxFileSizeMB": LOG_FILE_MB},
@@ -246,10 +246,14 @@ def _constraint(left: str, operand: str, right: str) -> dict[str, str]:
     return {"LTarget": left, "Operand": operand, "RTarget": right}
 
 
-def _restarts(attempts: int, kind: JobKind) -> dict[str, Any]:
-    # Nomad counts within the interval: a training that fails once an hour would go on for ever within a shorter one,
-    # and it refuses one in which that many delays have no room.
-    interval = YEAR_SECONDS if kind is JobKind.BATCH else RESTART_INTERVAL_SECONDS
+def _restart_interval(task: TaskSpec, spec: JobSpec) -> int:
+    # Nomad counts within it: a training that fails once an hour would be tried for ever within a shorter one.
+    training = spec.kind is JobKind.BATCH and task.lifecycle is Lifecycle.MAIN
+    return YEAR_SECONDS if training else RESTART_INTERVAL_SECONDS
+
+
+def _restarts(attempts: int, interval: int = RESTART_INTERVAL_SECONDS) -> dict[str, Any]:
+    # Nomad refuses an interval in which that many delays have no room.
     interval = max(interval, 2 * attempts * RESTART_DELAY_SECONDS)
     return {
         "Attempts": attempts,

@@ -12,6 +12,7 @@ from marketplace.models import Asset
 
 from . import parts
 from .parts import LAYOUT, PACKAGES_ROOT
+from .storages import seen_at
 
 PORT = Port("api", health_path="/swagger.json")
 STOP_SECONDS = 20  # a training or a prediction that is being worked on may end
@@ -49,7 +50,7 @@ def _package_tasks(
         name="main",
         command=f"{environment}/bin/python",
         args=("${NOMAD_TASK_DIR}/run_module.py", *_program(deployment, "${NOMAD_IP_api}")),
-        env={**env, "SERAI_STORAGE_DIR": storage, **_output(deployment, storage)},
+        env={**env, "SERAI_STORAGE_DIR": storage, **_output(deployment, Runtime.PACKAGE, storage)},
         files=(parts.file("run_module.py"), *_script(deployment)),
         secrets=secrets,
         resources=parts.resources(deployment),
@@ -69,7 +70,7 @@ def _container_tasks(
         image=literal(_image(deployment, asset)),
         command="python3",
         args=("${NOMAD_TASK_DIR}/run_module.py", *_program(deployment, "0.0.0.0")),  # noqa: S104 within the container; the port is published
-        env={**env, **_output(deployment, "${NOMAD_ALLOC_DIR}")},
+        env={**env, **_output(deployment, Runtime.CONTAINER, "${NOMAD_ALLOC_DIR}")},
         files=(parts.file("run_module.py"), *_script(deployment)),
         secrets=secrets,
         resources=parts.resources(deployment),
@@ -101,9 +102,14 @@ def _script(deployment: Deployment) -> tuple[File, ...]:
     return (File("local/script.py", script),) if script else ()
 
 
-def _output(deployment: Deployment, kept: str) -> dict[str, str]:
-    """Where a batch run keeps what it makes: a folder of its own."""
-    return {"SERAI_OUTPUT_DIR": f"{kept}/outputs/{deployment.pk}"} if deployment.kind == JobKind.BATCH else {}
+def _output(deployment: Deployment, runtime: Runtime, otherwise: str) -> dict[str, str]:
+    """Where a batch run keeps what it makes: a folder of its own in the first storage that it may write to."""
+    if deployment.kind != JobKind.BATCH:
+        return {}
+    attached = (one["target"] for one in deployment.request.get("storages") or () if not one["read_only"])
+    target = next(attached, None)
+    kept = f"{seen_at(runtime, deployment)}/{target}" if target else otherwise
+    return {"SERAI_OUTPUT_DIR": f"{kept}/outputs/{deployment.pk}"}
 
 
 def _image(deployment: Deployment, asset: Asset) -> str:

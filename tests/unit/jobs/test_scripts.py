@@ -12,7 +12,9 @@ from datacenters.jobspec import JobKind
 from datacenters.local.processes import processes
 from jobs import archive, lifetimes, services, sweeps
 from jobs.models import Status, Sweep
+from tests import storages
 from tests.fake_modules import make_module
+from tests.unit.jobs.attached import asked, linked
 from tests.unit.jobs.conftest import asset_of
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +82,21 @@ def test_what_a_script_writes_into_its_folder_is_kept(world, run, local_agent):
     assert said(script) == "True\n"
     other = world.until(run(WRITES), Status.COMPLETED)  # the folder of all is not only the first one's
     assert (kept.parent.parent / str(other.pk) / "answer.txt").exists()
+
+
+@pytest.mark.parametrize("mode", ["mount", "copy"])
+def test_what_a_script_writes_reaches_the_storage_that_is_attached(world, run, ada, settings, tmp_path, mode):
+    if mode == "mount" and not Path("/dev/fuse").exists():
+        pytest.skip("there is no FUSE here")
+    settings.SERAI_TRUSTED_HOSTS = ["127.0.0.1"]
+    server = storages.serve("webdav", tmp_path)
+    (server.files / "in").mkdir()
+    try:
+        writes = "import os\nopen(os.path.join(os.environ['SERAI_OUTPUT_DIR'], 'answer.txt'), 'w').write('42')"
+        script = world.until(run(writes, storages=(asked(linked(ada, server), mode=mode),)), Status.COMPLETED, 90)
+        assert (server.files / "in" / "outputs" / str(script.pk) / "answer.txt").read_text() == "42"
+    finally:
+        server.stop()
 
 
 def test_a_script_that_fails_keeps_its_exit_code_and_its_last_words(world, run):

@@ -27,6 +27,9 @@ CLUSTER_FAULT = re.compile(
     re.IGNORECASE,
 )
 
+# A text that can be none of Nomad's tokens is an error of its own there, not a refusal.
+NO_TOKEN = re.compile(r"failed to parse signed token")
+
 
 class Connection:
     """One cluster, region and token. ``send`` is python-nomad's own requester of an endpoint."""
@@ -147,7 +150,7 @@ class Connection:
             return Unreachable(f"{self._name} {_trouble(response)}.")
         # The body of a conflict holds the variable's values.
         said = "" if response.status_code == 409 else _said(response.text)
-        if response.status_code == 403:
+        if response.status_code == 403 or NO_TOKEN.search(said):
             return TokenRefused(f"{self._name} refuses Serai's token ({said}). Its administrator must check the token.")
         if response.status_code == 404 and not CLUSTER_FAULT.search(said):
             return JobNotFound(f"{self._name} does not know this: {said or 'not found'}.")

@@ -52,7 +52,7 @@ def a_cluster():
             "namespaces": says(200, []),
             "agent/self": DENIED,
             "var/nomad/jobs/serai-check": says(200, {}),
-            "job/serai-check/plan": says(500, 'job "serai-check" is in nonexistent namespace "serai-check"'),
+            "job/serai-check": says(200, {"EvalID": ""}),
             "event/stream": trickles(),
         }
         changed = {name.replace("__", "/"): answer for name, answer in changes.items()}
@@ -99,14 +99,14 @@ def test_trying_leaves_nothing_behind(a_cluster):
         assert changing == [
             ("PUT", "/v1/var/nomad/jobs/serai-check"),
             ("DELETE", "/v1/var/nomad/jobs/serai-check"),
-            ("POST", "/v1/job/serai-check/plan"),
+            ("DELETE", "/v1/job/serai-check"),
         ]
 
 
 @pytest.mark.parametrize(
     ("refused", "missing"),
     [
-        ("job__serai-check__plan", "Jobs"),
+        ("job__serai-check", "Jobs"),
         ("var__nomad__jobs__serai-check", "Secrets"),
         ("nodes", "Nodes"),
     ],
@@ -121,7 +121,7 @@ def test_a_right_that_is_missing_is_named(a_cluster, refused, missing):
     [
         ({"regions": says(200, ["west", "east"])}, "There is no region garden in this cluster. It knows: west, east."),
         ({"acl__token__self": DENIED}, "refuses Serai's token"),
-        ({"acl__token__self": says(500, "failed to parse signed token")}, "The cluster does not know this token."),
+        ({"acl__token__self": says(500, "failed to parse signed token")}, "refuses Serai's token"),
         ({"regions": says(200, "<html>")}, "answered something that is no JSON"),
         ({"regions": says(429, "Your IP is issuing too many concurrent connections")}, "too many concurrent"),
         ({"nodes": says(200, [])}, "No node takes jobs."),

@@ -126,13 +126,14 @@ def _status_context(request: HttpRequest, deployment: Deployment) -> dict[str, A
         }
         for endpoint in deployment.endpoints
     ]
+    why_not = services.why_not_change(deployment, person(request))
     return {
         "deployment": deployment,
-        "why_not": services.why_not_change(deployment, person(request)),
+        "why_not": why_not,
         "stages": stages_of(deployment),
         "lifetime": lifetimes.lifetime_of(deployment),
         "endpoints": endpoints,
-        "run_url": addresses.known_run_url(deployment),
+        "run_url": "" if why_not else addresses.known_run_url(deployment),  # MLflow is an endpoint
     }
 
 
@@ -216,6 +217,8 @@ def metrics(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The runs that this training logged, and how each metric went; MLflow down is a sentence, not an error."""
     deployment = _load(request, pk)
     found = cache.get_or_set(f"metrics-{pk}", lambda: training.metrics_of(deployment), METRICS_FRESH_SECONDS)
+    if services.why_not_change(deployment, person(request)):
+        found = {**found, "runs": [{**run, "url": ""} for run in found["runs"]]}
     return JsonResponse(found)
 
 

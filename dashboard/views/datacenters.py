@@ -8,14 +8,15 @@ from django.views.decorators.http import require_GET
 
 from accounts.models import Capability
 from dashboard.people import person
-from datacenters.services import capacities
+from jobs.places import ONE_PERSON, places_for
 
 
 @login_required
 @require_GET
 def index(request: HttpRequest) -> HttpResponse:
     operates = person(request).can(Capability.OPERATE)
-    return render(request, "datacenters/index.html", {"capacities": capacities(), "operates": operates})
+    context = {"capacities": places_for(person(request)), "operates": operates, "one_person": ONE_PERSON}
+    return render(request, "datacenters/index.html", context)
 
 
 urlpatterns = [path("datacenters/", index, name="datacenters")]

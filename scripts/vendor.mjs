@@ -72,6 +72,17 @@ function drawSprite(names) {
   writeFileSync(join(vendor, "icons.svg"), `<svg xmlns="http://www.w3.org/2000/svg">\n${symbols.join("\n")}\n</svg>\n`);
 }
 
+/** The land of the world as one path: one unit a degree, 0 0 is 180° west and 90° north (dashboard/maps.py). */
+async function drawWorld() {
+  const { feature } = await import("topojson-client");
+  const atlas = JSON.parse(readFileSync(join(modules, "world-atlas", "land-110m.json"), "utf8"));
+  const lands = feature(atlas, atlas.objects.land).features.flatMap((land) => land.geometry.coordinates);
+  const point = ([east, north]) => `${(east + 180).toFixed(1)} ${(90 - north).toFixed(1)}`;
+  const path = lands.flat().map((ring) => `M${ring.map(point).join("L")}Z`).join("");
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg"><symbol id="land" viewBox="0 0 360 180"><path d="${path}"/></symbol></svg>`;
+  writeFileSync(join(vendor, "world.svg"), `${svg}\n`);
+}
+
 if (!existsSync(join(modules, "@tabler", "core"))) {
   console.error("node_modules is missing: run `npm ci` first.");
   process.exit(1);
@@ -81,4 +92,5 @@ mkdirSync(vendor, { recursive: true });
 copyFiles();
 const icons = iconsInUse();
 drawSprite(icons);
+await drawWorld();
 console.log(`static/vendor: ${Object.keys(FILES).length} files and ${icons.size} icons.`);

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Model, QuerySet
 
 from accounts.models import User
-from dashboard import batch_fields, lifetime_fields
+from dashboard import attachment_fields, batch_fields, lifetime_fields
 from dashboard.forms import ARGUMENT, OPTION, SWEPT
 from dashboard.sweep_forms import GRID, LIST
 from jobs import services
@@ -42,7 +42,7 @@ def _of_request(asked: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: asked.get(name) for name in ("title", "project", "datacenter", "prefer", "exclude")}
     found |= asked["resources"] | {"max_wait": asked.get("max_wait_seconds")}
     found |= {name: asked.get(name) for name in batch_fields.NAMES} | lifetime_fields.asked_before(asked)
-    found |= {OPTION + name: value for name, value in asked.get("options", {}).items()}
+    found |= {OPTION + name: value for name, value in asked.get("options", {}).items()} | attachment_fields.flat(asked)
     return found | {ARGUMENT + name: value for name, value in asked.get("arguments", {}).items()}
 
 

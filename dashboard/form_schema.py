@@ -5,14 +5,14 @@ from typing import Any
 
 from django import forms
 
-from dashboard import batch_fields, lifetime_fields
+from dashboard import attachment_fields, batch_fields, lifetime_fields
 from dashboard.forms import OPTION, RESOURCES, DeployForm, Limit
 
 
 def json_schema(form: DeployForm) -> dict[str, Any]:
     """JSON Schema (2020-12) of ``POST deployments`` for this module or tool, with defaults and the site's facts."""
     limits = form.limits()
-    parts = {name: _schema(form[name], limits.get(name)) for name in form.fields}
+    parts = {name: _schema(form[name], limits.get(name)) for name in form.fields if not attachment_fields.is_ours(name)}
     resources = {name: parts[name] for name in RESOURCES}
     groups = {
         "resources": resources,
@@ -33,6 +33,7 @@ def json_schema(form: DeployForm) -> dict[str, Any]:
             kind: {"const": slug},
             "kind": {"const": str(form.kind), "default": str(form.kind)},
             **top,
+            **attachment_fields.schema(),
             **{
                 name: {"type": "object", "additionalProperties": False, "properties": properties}
                 for name, properties in groups.items()

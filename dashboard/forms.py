@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import WORKING, Capability, Project, User
-from dashboard import batch_fields, lifetime_fields
+from dashboard import attachment_fields, batch_fields, lifetime_fields
 from dashboard.argument_fields import ArgumentField
 from datacenters.capacity import Capacity
 from datacenters.jobspec import JobKind
@@ -106,6 +106,7 @@ class DeployForm(forms.Form):
         self._ask_at_least()
         for name, field in (*self._option_fields(), *self._argument_fields(), *self._fields_of_kind()):
             self.fields[name] = field
+        self.fields.update(self._attachment_fields(list(data if data is not None else self.initial)))
         for name, value in self.suggested().items():
             self.fields[name].initial = value
 
@@ -191,14 +192,20 @@ class DeployForm(forms.Form):
         else:
             yield from lifetime_fields.fields(self.asset)
 
+    def _attachment_fields(self, names: list[str]) -> dict[str, forms.Field]:
+        """Rows for what was sent; an empty one to be filled in a page that is shown for the first time."""
+        empty = 0 if self.is_bound else 1
+        return dict(attachment_fields.fields(names, owner=self.owner, capacities=self.capacities, empty=empty))
+
     # ── Filled by REST ───────────────────────────────────────────────────────────────────────────
     @classmethod
     def from_api(cls, body: Mapping[str, Any], *, owner: User) -> Self:
         """The form filled with the body of ``POST deployments`` as its schema gives it."""
         asset = _asked_asset(body)
         kind = body["kind"] or DeploymentKind.SERVICE
-        blank = cls(owner=owner, asset=asset, kind=kind)
         given = _given(body)
+        rows = {name: value for name, value in given.items() if attachment_fields.is_ours(name)}
+        blank = cls(owner=owner, asset=asset, kind=kind, initial=rows)
         unknown = [(pointer_of(name), blank.unknown_field(name)) for name in given if name not in blank.fields]
         if given.get("script") == "":  # a page sends an empty one when nobody wrote any
             unknown.append((pointer_of("script"), batch_fields.empty()))
@@ -233,6 +240,8 @@ class DeployForm(forms.Form):
             self.add_error(None, _("Your account may use modules, not train them. Ask an administrator for more."))
         if not values.get("gpus") and any(values.get(name) for name in RESOURCES[4:]) and not self._asked_by_author():
             self.add_error("gpus", _("Ask for at least one GPU, or leave the GPU's model and memory empty."))
+        for field_name, text in attachment_fields.errors(values, self.fields):
+            self.add_error(None if field_name in self.errors else field_name, text)
         return values
 
     def _asked_by_author(self) -> bool:
@@ -265,6 +274,7 @@ class DeployForm(forms.Form):
             options=self._prefixed(OPTION),
             arguments=self._prefixed(ARGUMENT),
             **batch_fields.request_values(values),
+            **attachment_fields.requests(values, self.fields),
             idle_stop_minutes=values.get("idle_stop_minutes") or None,
             datacenter=values["datacenter"] or None,
             prefer=tuple(values["prefer"]),
@@ -315,6 +325,25 @@ class DeployForm(forms.Form):
         return [self[name] for name in lifetime_fields.NAMES if name in self.fields and not self.batch_fields]
 
     @property
+    def attaches(self) -> bool:
+        """Whether a row says something, or something is wrong with one."""
+        rows = [field for group in attachment_fields.KEYS for row in self._rows(group) for field in row]
+        keys = tuple(attachment_fields.KEYS.values())
+        return any(field.errors or (field.name.endswith(keys) and field.value()) for field in rows)
+
+    @property
+    def storage_rows(self) -> list[list[forms.BoundField]]:
+        return self._rows("storages")
+
+    @property
+    def dataset_rows(self) -> list[list[forms.BoundField]]:
+        return self._rows("datasets")
+
+    def _rows(self, group: str) -> list[list[forms.BoundField]]:
+        count = attachment_fields.rows_in(self.fields, group)
+        return [self.group(f"{group}-{index}-") for index in range(count)]
+
+    @property
     def place_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in ("datacenter", "prefer", "exclude", "max_wait")]
 
@@ -354,6 +383,7 @@ def api_body(form: DeployForm) -> dict[str, Any]:
         "arguments": dict(request.arguments),
         **batch_fields.body_values(request),
         **lifetime_fields.body_values(request, form.asset),
+        **attachment_fields.body_values(request),
         "datacenter": request.datacenter,
         "prefer": list(request.prefer),
         "exclude": list(request.exclude),
@@ -375,7 +405,7 @@ def _given(body: Mapping[str, Any]) -> dict[str, Any]:
         *lifetime_fields.NAMES,
     )
     flat = {name: body.get(name) for name in plain}
-    flat |= dict(body["resources"])
+    flat |= dict(body["resources"]) | attachment_fields.flat(body)
     flat |= {OPTION + name: value for name, value in body["options"].items()}
     flat |= {ARGUMENT + name: value for name, value in body["arguments"].items()}
     return {name: value for name, value in flat.items() if value is not None and value != []}
@@ -401,6 +431,8 @@ def _no_asset(body: Mapping[str, Any]) -> tuple[str, str]:
 def pointer_of(name: str) -> str:
     if name == "__all__":
         return "#"
+    if attachment_fields.is_ours(name):
+        return attachment_fields.pointer_of(name)
     for prefix, group in ((OPTION, "options"), (ARGUMENT, "arguments"), (SWEPT, "grid")):
         if name.startswith(prefix):
             return f"#/{group}/{name.removeprefix(prefix)}"

@@ -60,6 +60,21 @@ class ResourcesIn(Strict):
     gpu_compute_capability: Real | None = None
 
 
+class StorageAttachedIn(Strict):
+    storage: Annotated[str, Field(min_length=1, description="Its id, from GET storages.")]
+    path: Annotated[str | None, Field(description="A folder of it; none: all of it.")] = None
+    target: Annotated[str | None, Field(description="What it is called in $SERAI_STORAGES_DIR.")] = None
+    mode: Literal["mount", "copy"] | None = None
+    read_only: bool = False
+
+
+class DatasetIn(Strict):
+    source: Annotated[str, Field(min_length=1, description="A DOI, or the address of one file.")]
+    target: Annotated[str | None, Field(description="What it is called in $SERAI_DATASETS_DIR.")] = None
+    checksum: Annotated[str | None, Field(description="md5:… or sha256:…, of one file.")] = None
+    force: Annotated[bool, Field(description="Fetch it again at each start.")] = False
+
+
 class DeploymentIn(Strict):
     """A request to run something; all but ``module`` or ``tool`` has a default, which its form shows."""
 
@@ -75,6 +90,8 @@ class DeploymentIn(Strict):
     retries: Whole | None = None
     max_run_seconds: Whole | None = None
     idle_stop_minutes: Whole | None = None
+    storages: list[StorageAttachedIn] = Field(default_factory=list)
+    datasets: list[DatasetIn] = Field(default_factory=list)
     datacenter: str | None = None
     prefer: list[str] = Field(default_factory=list)
     exclude: list[str] = Field(default_factory=list)

@@ -24,8 +24,11 @@ def deploy(request: HttpRequest, slug: str, kind: str = DeploymentKind.SERVICE) 
     asset = get_object_or_404(Asset.objects.listed(), slug=slug)
     user = person(request)
     # An empty form is sent too: everything in it has a default.
-    data = request.POST if request.method == "POST" else None
+    wants_a_row = "add" in request.POST
+    data = request.POST if request.method == "POST" and not wants_a_row else None
     initial = _project_chosen(request) | cloning.values(request.GET, asset, user)
+    if wants_a_row:
+        initial |= _as_sent(request)
     form = _form_of(kind)(data, owner=user, asset=asset, kind=kind, initial=initial)
     if form.is_valid():
         try:
@@ -36,6 +39,12 @@ def deploy(request: HttpRequest, slug: str, kind: str = DeploymentKind.SERVICE) 
             form.add_error(None, str(excess))
     context = {"form": form, "asset": asset, "training": kind == DeploymentKind.BATCH, **_beside(form)}
     return render(request, "deployments/new.html", context, status=422 if form.errors else 200)
+
+
+def _as_sent(request: HttpRequest) -> dict[str, Any]:
+    """What stands in the form that asks for another row: nothing of it is looked at yet."""
+    several = ("prefer", "exclude")
+    return {name: request.POST.getlist(name) if name in several else request.POST[name] for name in request.POST}
 
 
 def _started(request: HttpRequest, form: DeployForm) -> HttpResponse:

@@ -75,9 +75,16 @@ def _make_experiment(account: TrackingAccount) -> None:
             if error.code != "RESOURCE_ALREADY_EXISTS":
                 raise
             continue
-        account.experiment_id, account.experiment = made["experiment_id"], name
-        account.save(update_fields=["experiment_id", "experiment"])
+        _keep_experiment(account, made["experiment_id"], name)
         return
+
+
+def _keep_experiment(account: TrackingAccount, experiment_id: str, name: str) -> None:
+    """Write it down, unless somebody else made one at the same moment: then theirs is the project's."""
+    as_it_was = TrackingAccount.objects.filter(pk=account.pk, experiment_id=account.experiment_id)
+    if not as_it_was.update(experiment_id=experiment_id, experiment=name):
+        call(administrator(), "POST", "2.0/mlflow/experiments/delete", experiment_id=experiment_id)
+    account.refresh_from_db()
 
 
 def _restored(account: TrackingAccount) -> bool:

@@ -142,6 +142,23 @@ def test_an_experiment_that_somebody_made_under_our_name_is_not_taken_for_ours(s
     assert ours.experiment == f"{somebody.slug}-2"
 
 
+def test_two_that_make_a_projects_experiment_at_once_agree_on_one(somebody, monkeypatch):
+    """A sweep starts several trainings of a new project at the same moment."""
+    others = []
+
+    def slower(login, method, path, **values):
+        if path.endswith("experiments/create") and not others:
+            monkeypatch.undo()
+            others.append(tracking.ensure_project(somebody))
+        return call(login, method, path, **values)
+
+    monkeypatch.setattr("jobs.tracking.accounts.call", slower)
+    mine = tracking.ensure_project(somebody)
+    assert (mine.experiment_id, mine.experiment) == (others[0].experiment_id, somebody.slug)
+    found = call(login_of(mine), "POST", "2.0/mlflow/experiments/search", max_results=100)
+    assert [experiment["name"] for experiment in found["experiments"]] == [somebody.slug]
+
+
 def test_a_deleted_experiment_comes_back_with_the_next_training(somebody):
     account = tracking.ensure_project(somebody)
     call(login_of(account), "POST", "2.0/mlflow/experiments/delete", experiment_id=account.experiment_id)

@@ -41,6 +41,15 @@ class NodeCapacity:
 
 
 @dataclass(frozen=True)
+class Window:
+    """A time in which a datacenter takes nothing new."""
+
+    starts: datetime
+    ends: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
 class Capacity:
     """One datacenter."""
 
@@ -62,6 +71,13 @@ class Capacity:
     # Its tasks run as the account that runs Serai, so they could read whatever Serai keeps.
     one_person: bool = False
     closed: str = ""  # why this person may not deploy there, for people
+    place: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+    projects: frozenset[str] = frozenset()  # slugs of those whose jobs go there first
+    only_projects: bool = False  # and nobody else's
+    maintenance: Window | None = None  # the one that goes on, or the next within a day
+    in_maintenance: bool = False
 
     @property
     def reachable(self) -> bool:

@@ -1,10 +1,12 @@
 """Clusters, the datacenters in them, and what their nodes last said of themselves."""
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.crypto import EncryptedTextField
+from accounts.models import Project, User
 
 
 class Cluster(models.Model):
@@ -38,6 +40,13 @@ class Cluster(models.Model):
         return self.name
 
 
+class Sharing(models.TextChoices):
+    """Whose jobs a datacenter takes."""
+
+    EVERYBODY = "everybody", _("everybody's")
+    PROJECTS = "projects", _("only those of the projects named")
+
+
 class Datacenter(models.Model):
     """A place that runs jobs: a Nomad datacenter within a cluster."""
 
@@ -56,6 +65,13 @@ class Datacenter(models.Model):
     )
     enabled = models.BooleanField(default=True)
 
+    # What its operator says of it.
+    place = models.CharField(max_length=100, blank=True, default="", help_text=_("for people, as “Santander, Spain”"))
+    latitude = models.FloatField(null=True, blank=True, validators=[MinValueValidator(-90), MaxValueValidator(90)])
+    longitude = models.FloatField(null=True, blank=True, validators=[MinValueValidator(-180), MaxValueValidator(180)])
+    sharing = models.CharField(max_length=10, choices=Sharing, default=Sharing.EVERYBODY)
+    projects = models.ManyToManyField(Project, blank=True, related_name="+", help_text=_("whose jobs go there first"))
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["cluster", "nomad_name"], name="one_row_per_nomad_datacenter")]
 
@@ -65,6 +81,27 @@ class Datacenter(models.Model):
     @property
     def local(self) -> bool:
         return self.cluster.local
+
+
+class Maintenance(models.Model):
+    """A time in which a datacenter takes nothing new; what runs there goes on as long as its machines do."""
+
+    datacenter = models.ForeignKey(Datacenter, on_delete=models.CASCADE, related_name="maintenances")
+    starts = models.DateTimeField()
+    ends = models.DateTimeField()
+    reason = models.CharField(max_length=200)
+    announced_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ["starts"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(ends__gt=models.F("starts")), name="maintenance_ends_after_it_starts"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reason}, {self.starts:%F %H:%M}"
 
 
 class Node(models.Model):

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,19 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Prefetch
 from django.utils import timezone
 from django.utils.text import slugify
 
-from .capacity import Capacity, DeviceCapacity, NodeCapacity
+from .capacity import Capacity, DeviceCapacity, NodeCapacity, Window
 from .interface import Adapter, DatacenterError, DeviceGroup, NodeFacts, Unreachable
 from .jobspec import CORE_MHZ
-from .models import Cluster, Datacenter, Node
+from .models import Cluster, Datacenter, Maintenance, Node, Sharing
 from .nomad import GUARDED, TRUSTED, Drivers, NomadAdapter, capability
 
 LOCAL = "local"
+# People plan for the next day: what comes later only stands on the datacenter's own page.
+ANNOUNCED_BEFORE = timedelta(days=1)
 # A node runs packages only if it says where its Python and uv are (ARCHITECTURE.md, "What a job may count on").
 PACKAGE_META = ("serai_python", "serai_uv")
 # What attaching people's storages needs, and what mounting them needs besides.
@@ -180,11 +184,14 @@ def _columns(node: NodeFacts) -> dict[str, Any]:
 def capacities() -> tuple[Capacity, ...]:
     """Every datacenter that people may choose, as last seen; no call to any of them."""
     rows = Datacenter.objects.filter(enabled=True, cluster__enabled=True).select_related("cluster")
-    return tuple(_capacity(row) for row in rows.prefetch_related("nodes").order_by("name"))
+    soon = Maintenance.objects.filter(ends__gt=timezone.now(), starts__lt=timezone.now() + ANNOUNCED_BEFORE)
+    parts = ("nodes", "projects", Prefetch("maintenances", soon))
+    return tuple(_capacity(row) for row in rows.prefetch_related(*parts).order_by("name"))
 
 
 def _capacity(row: Datacenter) -> Capacity:
     cluster = row.cluster
+    window = next((Window(one.starts, one.ends, one.reason) for one in row.maintenances.all()), None)
     return Capacity(
         name=row.name,
         nomad_name=row.nomad_name,
@@ -201,6 +208,13 @@ def _capacity(row: Datacenter) -> Capacity:
         as_of=cluster.reached,
         unreachable_since=cluster.unreachable_since,
         problem=cluster.problem,
+        place=row.place,
+        latitude=row.latitude,
+        longitude=row.longitude,
+        projects=frozenset(project.slug for project in row.projects.all()),
+        only_projects=row.sharing == Sharing.PROJECTS,
+        maintenance=window,
+        in_maintenance=window is not None and window.starts <= timezone.now(),
     )
 
 

@@ -4,11 +4,11 @@ A job runs on one machine, so asks are compared with machines, never with sums. 
 when it is empty is refused; what is only taken now waits.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import PurePath
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.utils.functional import Promise
 from django.utils.timezone import localtime
@@ -19,6 +19,7 @@ from datacenters.capacity import Capacity, DeviceCapacity, NodeCapacity
 from datacenters.jobspec import Runtime
 from marketplace.models import Asset
 
+from . import tools
 from .refusals import FieldError
 from .requests import DeployRequest, ResourceRequest
 
@@ -116,9 +117,12 @@ DIMENSIONS = (
 )
 
 
-def needs_of(asset: Asset) -> Needs:
+def needs_of(asset: Asset, options: Mapping[str, Any] | None = None) -> Needs:
     """An image isolates better, so it comes first where a datacenter offers both."""
+    ways: tuple[tuple[str, Runtime], ...]
     ways = ((asset.docker_image, Runtime.CONTAINER), (asset.package, Runtime.PACKAGE))
+    if options and options.get(tools.BESIDE):
+        ways = ways[1:]  # JupyterLab sees what is installed, not what lies in an image
     return Needs(tuple(runtime for way, runtime in ways if way), PurePath(asset.package).is_absolute())
 
 
@@ -136,8 +140,8 @@ def judge(request: DeployRequest, needs: Needs, capacity: Capacity) -> Choice | 
     """What one datacenter comes to, in one sentence with its numbers."""
     if capacity.name in request.exclude:
         return Refusal(capacity.name, _("You excluded it."))
-    if capacity.closed:
-        return Refusal(capacity.name, capacity.closed)
+    if why_not := _why_not_now(request, capacity):
+        return Refusal(capacity.name, why_not)
     if why_not := _why_not_attach(request, capacity):
         return Refusal(capacity.name, why_not)
     runtime = runtime_in(needs, capacity)
@@ -149,7 +153,7 @@ def judge(request: DeployRequest, needs: Needs, capacity: Capacity) -> Choice | 
     fitting = [node for node in nodes if not _too_small(request.resources, node)]
     if not fitting:
         return Refusal(capacity.name, _why_too_small(request.resources, nodes))
-    return _choice(request.resources, capacity, fitting, runtime)
+    return _with_warning(_choice(request.resources, capacity, fitting, runtime), capacity)
 
 
 def runtime_in(needs: Needs, place: Offers) -> Runtime | None:
@@ -160,12 +164,33 @@ def runtime_in(needs: Needs, place: Offers) -> Runtime | None:
     return next((runtime for runtime in needs.runtimes if offered[runtime]), None)
 
 
+def _why_not_now(request: DeployRequest, capacity: Capacity) -> str:
+    """Closed to this person, kept for others' projects, or in maintenance."""
+    if capacity.closed:
+        return capacity.closed
+    if capacity.only_projects and request.project not in capacity.projects:
+        return _("It takes the jobs of other projects only. Its operator says whose.")
+    if capacity.maintenance and capacity.in_maintenance:
+        values = {"until": f"{localtime(capacity.maintenance.ends):%F %H:%M}", "reason": capacity.maintenance.reason}
+        return _("It is in maintenance until %(until)s: %(reason)s.") % values
+    return ""
+
+
 def _why_not_attach(request: DeployRequest, capacity: Capacity) -> str:
     if request.storages and not capacity.copies_storages:
         return _("Storages cannot be attached there.")
     if any(one.mode == "mount" for one in request.storages) and not capacity.mounts_storages:
         return _("Storages cannot be mounted there. They can be copied there and back: choose “copy”.")
     return ""
+
+
+def _with_warning(choice: Choice, capacity: Capacity) -> Choice:
+    """Its maintenance of the next day, which may end what starts now."""
+    if not capacity.maintenance:
+        return choice
+    values = {"from": f"{localtime(capacity.maintenance.starts):%F %H:%M}", "reason": capacity.maintenance.reason}
+    warning = _("Maintenance begins there on %(from)s: %(reason)s.") % values
+    return replace(choice, sentence=f"{choice.sentence} {warning}")
 
 
 # ── Sentences ────────────────────────────────────────────────────────────────────────────────────
@@ -327,11 +352,13 @@ def _freedom(node: NodeCapacity) -> float:
 
 
 def _rank(request: DeployRequest, capacity: Capacity, choice: Choice) -> tuple[object, ...]:
-    """Those that answer, then those that start at once, then the preferred; GPU sites are kept for GPU jobs."""
+    """Those that answer, then those that start at once, the preferred, the project's own; GPU sites are kept for
+    GPU jobs."""
     preferred = request.prefer.index(capacity.name) if capacity.name in request.prefer else len(request.prefer)
+    own = request.project in capacity.projects
     spares_gpus = not request.resources.gpus and any(node.devices for node in capacity.nodes)
     freedom = max((_freedom(node) for node in capacity.ready_nodes), default=0.0)
-    return (not capacity.reachable, not choice.starts_now, preferred, spares_gpus, -freedom, capacity.name)
+    return (not capacity.reachable, not choice.starts_now, preferred, not own, spares_gpus, -freedom, capacity.name)
 
 
 # ── Why nothing can run it ───────────────────────────────────────────────────────────────────────
@@ -343,11 +370,11 @@ def _errors(
         yield _no_datacenter(request)
     elif not allowed:
         yield FieldError("#/exclude", _("You excluded every datacenter that there is."))
-    elif all(capacity.closed for capacity in allowed):
-        yield FieldError("#/datacenter", allowed[0].closed)
+    elif all(_why_not_now(request, capacity) for capacity in allowed):
+        yield FieldError("#/datacenter", _why_not_now(request, allowed[0]))
     elif all(_why_not_attach(request, capacity) for capacity in allowed):
         yield _cannot_attach(request, allowed)
-    elif nodes := list(_usable(needs, [capacity for capacity in allowed if not capacity.closed])):
+    elif nodes := list(_usable(needs, [capacity for capacity in allowed if not _why_not_now(request, capacity)])):
         yield from _size_errors(request.resources, nodes)
     else:
         reasons = " ".join(f"{refusal.datacenter}: {refusal.sentence}" for refusal in refusals)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from datacenters.capacity import Capacity, DeviceCapacity, NodeCapacity
+from datacenters.capacity import Capacity, DeviceCapacity, NodeCapacity, Window
 from datacenters.jobspec import Runtime
 from jobs.placement import Needs, plan
 from jobs.requests import DeployRequest, ResourceRequest
@@ -178,3 +178,32 @@ def test_what_is_excluded_is_no_choice():
 
 def test_without_any_datacenter_the_operator_is_asked_for():
     assert "operator" in plan(ask(), PACKAGE, []).errors[0].detail
+
+
+# ── What operators say of a place ────────────────────────────────────────────────────────────────
+COOLING = Window(NOON, NOON.replace(hour=18), "new cooling")
+
+
+def test_a_place_that_is_for_other_projects_is_refused_and_ones_own_comes_first():
+    theirs = place("a", node(), projects=frozenset({"q"}), only_projects=True)
+    own, all_ours = place("c", node(), projects=frozenset({"p"})), place("b", node())
+    found = plan(ask(), PACKAGE, [theirs, all_ours, own])
+    assert names(found) == ["c", "b"]
+    assert found.refusals[0].sentence == "It takes the jobs of other projects only. Its operator says whose."
+
+
+def test_a_place_that_is_for_ones_own_projects_takes_their_jobs():
+    assert names(plan(ask(), PACKAGE, [place("a", node(), projects=frozenset({"p"}), only_projects=True)])) == ["a"]
+
+
+def test_a_place_in_maintenance_takes_nothing_new_and_says_until_when():
+    found = plan(ask(), PACKAGE, [place("ifca", node(), maintenance=COOLING, in_maintenance=True)])
+    assert names(found) == []
+    assert found.errors[0].pointer == "#/datacenter"
+    assert "new cooling" in found.errors[0].detail
+
+
+def test_maintenance_of_the_next_day_is_said_before_the_click():
+    found = plan(ask(), PACKAGE, [place("ifca", node(), maintenance=COOLING)])
+    assert found.starts_now
+    assert "Maintenance begins there on 2026-05-01" in found.choices[0].sentence

@@ -49,6 +49,7 @@ def find_by_ids(user: User, projects: Iterable[Project], ids: Sequence[str]) -> 
 
 
 def as_run(training: Deployment) -> Run:
+    arguments = training.request.get("arguments", {})
     tags = {DEPLOYMENT_TAG: str(training.pk), MODULE_TAG: training.asset_slug}
     if training.sweep_id:
         tags[SWEEP_TAG] = str(training.sweep_id)
@@ -59,8 +60,8 @@ def as_run(training: Deployment) -> Run:
         status=STATUSES.get(Status(training.status), "SCHEDULED"),
         started=training.started or training.created,
         ended=training.ended,
-        params={name: str(value) for name, value in training.request.get("arguments", {}).items()},
-        metrics=_numbers(training.result),
+        params={name: str(value) for name, value in arguments.items()},
+        metrics={name: value for name, value in _numbers(training.result).items() if name not in arguments},
         tags=tags,
     )
 

@@ -122,7 +122,7 @@
         else charts.set(name, draw(place, name, pair));
       }
       if (data.runs.length) link(data.runs);
-      return !data.runs.some((run) => run.status === "FINISHED" || run.status === "FAILED");
+      return !data.runs.some((run) => ["FINISHED", "FAILED", "KILLED"].includes(run.status));
     }, METRICS_PERIOD_MS);
   }
 

@@ -24,6 +24,7 @@ from .parts import FILES, CannotCompile, file
 MOUNTS_ROOT = "${meta.serai_mounts_root}"
 IN_CONTAINERS = "/storages"
 PROGRAM = FILES / "attaching"
+BEFORE = (Lifecycle.PRESTART, Lifecycle.PRESTART_SIDECAR)
 RESTARTS = 20  # of the task that holds them, in half an hour
 STOP_SECONDS = 30
 # What rclone takes for each, measured with large files going both ways.
@@ -84,7 +85,8 @@ def _shown(task: TaskSpec, deployment: Deployment) -> TaskSpec:
     if task.operator:
         return task
     env = {**task.env, "SERAI_STORAGES_DIR": seen_at(task.runtime, deployment)}
-    if task.runtime is Runtime.PACKAGE:
+    # A container that starts before the storages are there would not start at all: its folder is not made yet.
+    if task.runtime is Runtime.PACKAGE or task.lifecycle in BEFORE:
         return replace(task, env=env)
     return replace(task, env=env, mounts=(*task.mounts, Mount(folder_of(deployment), IN_CONTAINERS)))
 

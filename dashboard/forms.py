@@ -180,7 +180,8 @@ class DeployForm(forms.Form):
 
     def _option_fields(self) -> Iterator[tuple[str, forms.Field]]:
         for option in options.options_of(self.asset, self.kind) if self.asset else ():
-            yield OPTION + option.name, option.field()
+            if self.owner.can(option.needs):
+                yield OPTION + option.name, option.field()
 
     def _argument_fields(self) -> Iterator[tuple[str, forms.Field]]:
         for argument in self.arguments:
@@ -236,6 +237,7 @@ class DeployForm(forms.Form):
         for name, default in self.suggested().items():
             if values.get(name) in (None, "") and name not in self.errors:
                 values[name] = default
+        values |= lifetime_fields.complete(values)
         if self.kind == DeploymentKind.BATCH and not self.owner.can(Capability.TRAIN):
             self.add_error(None, _("Your account may use modules, not train them. Ask an administrator for more."))
         if not values.get("gpus") and any(values.get(name) for name in RESOURCES[4:]) and not self._asked_by_author():
@@ -360,7 +362,7 @@ def plan_of(form: DeployForm) -> placement.Plan:
     """Where a checked form's deployment would go, as the planner ranks it."""
     request = form.deploy_request()
     assert form.asset is not None
-    return placement.plan(request, placement.needs_of(form.asset), form.capacities)
+    return placement.plan(request, placement.needs_of(form.asset, request.options), form.capacities)
 
 
 def api_body(form: DeployForm) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from jobs.durations import in_words
 from jobs.requests import DeployRequest
 from marketplace.models import Asset
 
+OPTION = "option-"
 NAMES = ("max_run_seconds", "idle_stop_minutes")
 
 
@@ -48,6 +49,13 @@ def environment_defaults() -> dict[str, int]:
     return dict(zip(NAMES, (settings.IDE_HOURS * 3_600, settings.IDE_IDLE_MINUTES), strict=True))
 
 
+def complete(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A module with JupyterLab beside it ends as other environments do, unless somebody says otherwise."""
+    if not values.get(OPTION + tools.BESIDE):
+        return {}
+    return {name: default for name, default in environment_defaults().items() if values.get(name) is None}
+
+
 def is_environment(asset: Asset | None) -> bool:
     tool = tools.tool_of(asset)
     return tool is not None and tool.is_environment
@@ -55,7 +63,7 @@ def is_environment(asset: Asset | None) -> bool:
 
 def body_values(request: DeployRequest, asset: Asset) -> dict[str, int | None]:
     """As ``POST deployments`` takes them: where something else is the default, "never" must be said."""
-    never = 0 if is_environment(asset) else None
+    never = 0 if is_environment(asset) or request.options.get(tools.BESIDE) else None
     return {name: getattr(request, name) or never for name in NAMES}
 
 

@@ -38,14 +38,18 @@ def probe(deployment: Deployment) -> Health:
     """Ask each endpoint once. This says that it is up, not that its predictions come back."""
     if not deployment.endpoints:
         return Health(False, _("It has no endpoint."))
-    answers = (_ask(deployment, endpoint) for endpoint in deployment.endpoints)
-    return next((answer for answer in answers if not answer.ok), Health(True))
+    for endpoint in deployment.endpoints:
+        answer = _ask(deployment, endpoint)
+        if not answer.ok:
+            several = len(deployment.endpoints) > 1
+            return Health(False, f"{endpoint['label']}: {answer.sentence}") if several else answer
+    return Health(True)
 
 
 def _path(deployment: Deployment, label: str) -> str | None:
     """Where it answers when it is up; None: an open connection is enough."""
-    tool = tools.tool_of(deployment.asset)
-    return tool.health_path(label) if tool else PORT.health_path
+    port = tools.port_of(deployment, label)
+    return port.health_path if port else PORT.health_path
 
 
 def _ask(deployment: Deployment, endpoint: dict[str, Any]) -> Health:

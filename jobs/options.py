@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Capability
 from jobs import tools
 from jobs.models import DeploymentKind
 from marketplace.models import Asset
@@ -46,6 +47,7 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[tuple[str, str], ...] = ()
+    needs: Capability = Capability.USE
 
     def field(self) -> forms.Field:
         make = FIELDS[self.type]
@@ -81,6 +83,14 @@ WORKERS = Option(
     maximum=8,
 )
 TAG = Option("image_tag", _("Image tag"), _("Which build of the module's image to run."), "latest", type="image-tag")
+JUPYTERLAB = Option(
+    tools.BESIDE,
+    _("JupyterLab beside it"),
+    _("Notebooks and terminals that see the module's packages and files. Each gets half of the processor and memory."),
+    False,
+    type="boolean",
+    needs=Capability.DEVELOP,
+)
 
 
 def options_of(asset: Asset, kind: str) -> tuple[Option, ...]:
@@ -102,6 +112,7 @@ def _of_tool(option: tools.ToolOption) -> Option:
 
 
 def _of_module(asset: Asset, kind: str) -> tuple[Option, ...]:
-    service = (WORKERS,) if kind == DeploymentKind.SERVICE else ()
+    beside = (JUPYTERLAB,) if asset.package else ()
+    service = (WORKERS, *beside) if kind == DeploymentKind.SERVICE else ()
     image = (TAG,) if asset.docker_image and not asset.package else ()
     return service + image

@@ -16,7 +16,7 @@ from datacenters.jobspec import JobKind
 from datacenters.models import Datacenter
 from marketplace.models import Asset, Kind
 
-from . import attaching, doorbell, placement, quotas
+from . import attaching, beside, doorbell, placement, quotas
 from .compilers import can_compile
 from .models import FINAL, UNDO_LASTS, Deployment, DeploymentQuerySet, IdempotencyKey, Status, Sweep, as_json
 from .options import options_of
@@ -239,6 +239,7 @@ def _checked(request: DeployRequest, owner: User) -> tuple[Asset, Project]:
     errors = [*_asset_errors(request, asset), *_project_errors(request, project, owner), *_kind_errors(request, owner)]
     if project is not None and not errors:
         errors += attaching.errors(request, project, owner)
+    errors += beside.errors(request, owner)
     if errors or asset is None or project is None:
         raise RequestRefused(*errors)
     return asset, project
@@ -284,7 +285,7 @@ def _kind_errors(request: DeployRequest, owner: User) -> Iterator[FieldError]:
 
 
 def _placed(request: DeployRequest, asset: Asset, owner: User) -> placement.Choice:
-    plan = placement.plan(request, placement.needs_of(asset), places_for(owner))
+    plan = placement.plan(request, placement.needs_of(asset, request.options), places_for(owner))
     if not plan.choices:
         raise RequestRefused(*plan.errors)
     return plan.choices[0]

@@ -10,8 +10,10 @@ from .state import Document
 from .values import interpolate
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# What fetching packages may need of the agent's own environment: certificates, proxies, uv's settings.
-HANDED_DOWN = re.compile(r"SSL_CERT_(FILE|DIR)|(?i:(http|https|all|no)_proxy)|UV_\w+")
+# What fetching packages may need of the agent's own environment: certificates, proxies, uv's and npm's settings.
+HANDED_DOWN = re.compile(
+    r"SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|(?i:(http|https|all|no)_proxy|npm_config_\w+)|UV_\w+"
+)
 
 
 @dataclass(frozen=True)

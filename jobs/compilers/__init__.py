@@ -34,7 +34,7 @@ def compile_deployment(deployment: Deployment) -> Compiled:
     asset, datacenter = deployment.asset, deployment.datacenter
     if asset is None or datacenter is None or not can_compile(asset):
         raise CannotCompile(_("What it ran is no longer in the marketplace, so it cannot be started again."))
-    return storages.attach(*_compiled(deployment, asset, _runtime(asset, datacenter)), deployment)
+    return storages.attach(*_compiled(deployment, asset, _runtime(deployment, asset, datacenter)), deployment)
 
 
 def _compiled(deployment: Deployment, asset: Asset, runtime: Runtime) -> Compiled:
@@ -44,8 +44,8 @@ def _compiled(deployment: Deployment, asset: Asset, runtime: Runtime) -> Compile
     return OF_TOOLS.get(tool.id, compile_tool)(deployment, tool, runtime)
 
 
-def _runtime(asset: Asset, datacenter: Datacenter) -> Runtime:
-    runtime = runtime_in(needs_of(asset), datacenter)
+def _runtime(deployment: Deployment, asset: Asset, datacenter: Datacenter) -> Runtime:
+    runtime = runtime_in(needs_of(asset, deployment.request.get("options")), datacenter)
     if runtime is None:
         text = _("Datacenter %(name)s no longer offers what this needs to run.")
         raise CannotCompile(text % {"name": datacenter})

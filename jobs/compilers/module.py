@@ -10,7 +10,7 @@ from jobs.models import Deployment
 from jobs.options import TAG, WORKERS
 from marketplace.models import Asset
 
-from . import parts
+from . import beside, parts
 from .parts import LAYOUT, PACKAGES_ROOT
 from .storages import seen_at
 
@@ -24,7 +24,11 @@ def compile_module(deployment: Deployment, asset: Asset, runtime: Runtime) -> tu
     env = {**parts.own_env(deployment), **env}
     build = {Runtime.PACKAGE: _package_tasks, Runtime.CONTAINER: _container_tasks}[runtime]
     tasks = build(deployment, asset, env, tuple(sorted(secrets)))
-    return parts.job(deployment, tasks, (PORT,) if deployment.kind == JobKind.SERVICE else ()), secrets
+    ports = (PORT,) if deployment.kind == JobKind.SERVICE else ()
+    lab = beside.jupyterlab(deployment, f"{PACKAGES_ROOT}/{environment_key(asset)}", tasks[-1].env, secrets)
+    if lab:
+        tasks, ports, secrets = lab.tasks(*tasks), (*ports, *lab.ports), {**secrets, **lab.secrets}
+    return parts.job(deployment, tasks, ports), secrets
 
 
 def environment_key(asset: Asset) -> str:

@@ -26,8 +26,8 @@ def compile_tool(deployment: Deployment, tool: Tool, runtime: Runtime) -> tuple[
         before = (parts.storage_task(deployment),)
     if way.requirements:
         env["SERAI_ENVIRONMENT"] = f"{PACKAGES_ROOT}/{environment_key(way)}"
-        before += (_packages_task(deployment, way),)
-    tasks = tuple(_task(deployment, way, task, runtime, env, secrets) for task in way.tasks)
+        before += (packages_task(deployment, way),)
+    tasks = tuple(own_task(deployment, way, task, runtime, env, secrets) for task in way.tasks)
     own_network = way.network == "own"
     ports = tuple(Port(port.label, port.health_path, port.inside if own_network else None) for port in tool.ports)
     spec = replace(parts.job(deployment, before + tasks, ports), own_network=own_network)
@@ -36,7 +36,8 @@ def compile_tool(deployment: Deployment, tool: Tool, runtime: Runtime) -> tuple[
 
 def environment_key(way: ToolRuntime) -> str:
     """The name of the environment that all deployments with this lock share on a node."""
-    return hashlib.sha256(f"{LAYOUT}\n{way.requirements}".encode()).hexdigest()[:32]
+    built = "".join(f"\n{name}\n{content}" for name, content in sorted(way.build.items()))
+    return hashlib.sha256(f"{LAYOUT}\n{way.requirements}{built}".encode()).hexdigest()[:32]
 
 
 def _options(deployment: Deployment, tool: Tool) -> dict[str, str]:
@@ -48,12 +49,15 @@ def _text(value: object) -> str:
     return literal(str(value).lower() if isinstance(value, bool) else str(value))
 
 
-def _packages_task(deployment: Deployment, way: ToolRuntime) -> TaskSpec:
+def packages_task(deployment: Deployment, way: ToolRuntime) -> TaskSpec:
     what = {"requirements": f"${{NOMAD_TASK_DIR}}/{REQUIREMENTS}"}
-    return parts.packages_task(deployment, environment_key(way), what, File(f"local/{REQUIREMENTS}", way.requirements))
+    what |= {"build": "${NOMAD_TASK_DIR}/build"} if way.build else {}
+    files = [File(f"local/build/{name}", content) for name, content in way.build.items()]
+    lock = File(f"local/{REQUIREMENTS}", way.requirements)
+    return parts.packages_task(deployment, environment_key(way), what, lock, *files)
 
 
-def _task(
+def own_task(
     deployment: Deployment,
     way: ToolRuntime,
     task: ToolTask,

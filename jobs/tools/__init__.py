@@ -5,11 +5,12 @@
 """
 
 from jobs.tools.files import ToolFault, load, read
-from jobs.tools.secrets import Login, certificate, is_environment, login, port_of, secrets_of
+from jobs.tools.secrets import BESIDE, Login, beside, certificate, is_environment, login, port_of, secrets_of
 from jobs.tools.shelf import known, tool_of
 from jobs.tools.tool import Authorization, Shelf, Tool, ToolOption, ToolPort, ToolRuntime, ToolTask
 
 __all__ = [
+    "BESIDE",
     "Authorization",
     "Login",
     "Shelf",
@@ -19,6 +20,7 @@ __all__ = [
     "ToolPort",
     "ToolRuntime",
     "ToolTask",
+    "beside",
     "certificate",
     "is_environment",
     "known",

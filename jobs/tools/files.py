@@ -24,6 +24,7 @@ PHASES = (
     frozenset({Lifecycle.PRESTART_SIDECAR, Lifecycle.MAIN, Lifecycle.POSTSTART_SIDECAR}),
     frozenset({Lifecycle.POSTSTOP}),
 )
+BUILD = "build.py"
 NUMBERS = ("integer", "number")
 
 
@@ -97,6 +98,7 @@ def _wrong_runtime(document: Mapping[str, Any], name: str, runtime: Mapping[str,
     if "requirements" in runtime and not _lock(runtime["requirements"]).is_file():
         values = {"name": name, "role": runtime["requirements"]}
         yield _("runtimes.%(name)s: there is no lock requirements/%(role)s.txt.") % values
+    yield from _wrong_build(f"runtimes.{name}", runtime, path)
     tasks = runtime["tasks"]
     if len({task["name"] for task in tasks}) < len(tasks):
         yield _("runtimes.%(name)s: two tasks have the same name.") % {"name": name}
@@ -124,6 +126,15 @@ def _shared(tasks: Iterable[Mapping[str, Any]], phase: frozenset[Lifecycle]) -> 
     return sum(float(task.get("share", 1)) for task in tasks if task.get("lifecycle", Lifecycle.MAIN) in phase)
 
 
+def _wrong_build(place: str, runtime: Mapping[str, Any], path: Path) -> Iterator[str]:
+    names = [Path(source).name for source in runtime.get("build", ())]
+    if names and ("requirements" not in runtime or BUILD not in names):
+        yield _("%(place)s: “build” goes with “requirements”, and holds a %(file)s.") % {"place": place, "file": BUILD}
+    if len(set(names)) < len(names):
+        yield _("%(place)s: two files of “build” have the same name.") % {"place": place}
+    yield from _missing(place, runtime.get("build", ()), path)
+
+
 def _secrets(document: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(document.get("secrets", []))
 
@@ -133,7 +144,11 @@ def _unknown_secret(place: str, key: str) -> str:
 
 
 def _missing_files(place: str, task: Mapping[str, Any], path: Path) -> Iterator[str]:
-    for source in task.get("files", {}).values():
+    yield from _missing(place, task.get("files", {}).values(), path)
+
+
+def _missing(place: str, sources: Iterable[str], path: Path) -> Iterator[str]:
+    for source in sources:
         if not (path.parent / source).is_file():
             yield _("%(place)s: there is no file %(source)s.") % {"place": place, "source": source}
 
@@ -181,7 +196,8 @@ def _port(port: Mapping[str, Any]) -> ToolPort:
 def _runtime(runtime: Mapping[str, Any], path: Path) -> ToolRuntime:
     lock = _without_comments(_lock(runtime["requirements"]).read_text()) if "requirements" in runtime else ""
     tasks = tuple(_task(task, path) for task in runtime["tasks"])
-    return ToolRuntime(tasks, lock, runtime.get("network", "host"))
+    build = {Path(source).name: (path.parent / source).read_text() for source in runtime.get("build", ())}
+    return ToolRuntime(tasks, lock, build, runtime.get("network", "host"))
 
 
 def _task(task: Mapping[str, Any], path: Path) -> ToolTask:

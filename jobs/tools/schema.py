@@ -18,6 +18,7 @@ TEXTS: Json = {"type": "array", "items": TEXT}
 NUMBER: Json = {"type": "number", "minimum": 0}
 VARIABLE = "^[A-Z][A-Z0-9_]*$"
 PATH = "^(?!/)(?!.*\\.\\.).+$"  # below the folder, whichever it is
+FILE: Json = {"type": "string", "pattern": PATH}  # beside the tool file
 VOLUME = "^[a-z][a-z0-9-]{0,29}$"
 OPTION_TYPES = ("text", "integer", "number", "boolean", "choice", "repository")
 ACTIVITIES = ("jupyter", "code-server")
@@ -75,7 +76,7 @@ TASK = _object(
     lifecycle={"enum": list(Lifecycle)},
     args=TEXTS,
     env=_named(VARIABLE, {"type": "string"}),
-    files=_named(PATH, {"type": "string", "pattern": PATH}),  # in the task's folder: beside the tool file
+    files=_named(PATH, FILE),  # by their place in the task's folder
     secrets=TEXTS,
     share={"type": "number", "exclusiveMinimum": 0, "maximum": 1},
     kill_signal={"type": "string", "pattern": "^SIG[A-Z0-9]+$"},
@@ -105,7 +106,7 @@ TOOL = _object(
     tracking={"type": "boolean"},
     runtimes={
         **_object(
-            package=_object(("tasks",), requirements=TEXT, tasks=_list(TASK)),
+            package=_object(("tasks",), requirements=TEXT, build=_list(FILE), tasks=_list(TASK)),
             container=_object(("tasks",), tasks=_list(TASK), network={"enum": ["host", "own"]}),
         ),
         "minProperties": 1,

@@ -1,13 +1,16 @@
 """Secrets that are made for one deployment of a tool, such as the token of its own server."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jobs.models import Deployment, DeploymentSecret
 
-from .shelf import tool_of
-from .tool import ToolPort
+from .shelf import known, tool_of
+from .tool import Tool, ToolPort
+
+# The option by which a module is asked to have a development environment beside it, and that tool.
+BESIDE, BESIDE_TOOL = "jupyterlab", "ide"
 
 
 @dataclass(frozen=True)
@@ -22,22 +25,29 @@ class Login:
         return {name: value.decode() for name, value in shown.items() if value}
 
 
+def beside(deployment: Deployment) -> Tool | None:
+    """JupyterLab, where a module's deployment was asked to have it."""
+    wanted = deployment.request.get("options", {}).get(BESIDE)
+    return known().tools.get(BESIDE_TOOL) if wanted and tool_of(deployment.asset) is None else None
+
+
+def _tools(deployment: Deployment) -> Iterator[Tool]:
+    yield from filter(None, (tool_of(deployment.asset), beside(deployment)))
+
+
 def secrets_of(deployment: Deployment) -> Mapping[str, str]:
     """The values by name; each is made at the first asking and stays the same from then on."""
-    tool = tool_of(deployment.asset)
-    return {name: _value(deployment, name) for name in tool.secrets} if tool else {}
+    return {name: _value(deployment, name) for tool in _tools(deployment) for name in tool.secrets}
 
 
 def port_of(deployment: Deployment, label: str) -> ToolPort | None:
     """What its tool's file says of this endpoint."""
-    tool = tool_of(deployment.asset)
-    return tool.port(label) if tool else None
+    return next((port for tool in _tools(deployment) if (port := tool.port(label))), None)
 
 
 def is_environment(deployment: Deployment) -> bool:
     """People develop in it: it ends when nobody does."""
-    tool = tool_of(deployment.asset)
-    return tool is not None and tool.is_environment
+    return any(tool.is_environment for tool in _tools(deployment))
 
 
 def login(deployment: Deployment, label: str) -> Login:

@@ -86,6 +86,8 @@ class ToolRuntime:
 
     tasks: tuple[ToolTask, ...]
     requirements: str = ""  # the lock's content
+    # What puts more into the environment, once its packages are there: build.py and what lies beside it.
+    build: Mapping[str, str] = field(default_factory=dict)
     network: str = "host"  # or "own": containers that reach each other at 127.0.0.1
 
     @property

@@ -81,6 +81,7 @@ def read_arguments() -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--package", help="a module: a folder or an address")
     what.add_argument("--requirements", help="a lock with hashes")
+    parser.add_argument("--build", help="a folder whose build.py puts more into the lock's environment")
     parser.add_argument("--needs", action="append", default=[], help="a program that must be there afterwards")
     return parser.parse_args()
 
@@ -141,8 +142,12 @@ def install_module(target: Path, place: Path, arguments: argparse.Namespace) -> 
 
 def install_lock(target: Path, place: Path, arguments: argparse.Namespace) -> list[str]:
     lock = shutil.copyfile(arguments.requirements, place / "requirements.txt")
+    if arguments.build:
+        shutil.copytree(arguments.build, place / "build")
     uv = make_environment(target, place, arguments)
     run([uv, *pip_sync(target, str(lock))], target)
+    if arguments.build:
+        run([str(target / "bin" / "python"), "-I", str(place / "build" / "build.py")], target)
     return []
 
 

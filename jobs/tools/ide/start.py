@@ -1,7 +1,7 @@
-"""Starts JupyterLab over the task's home, with the project's storage in it. Runs in the task, alone.
+"""Starts ``jupyterlab`` or ``vscode`` over the task's home, with the project's storage in it. Runs in the task, alone.
 
-What people install goes into an environment of this deployment's own, which sees the shared one that JupyterLab
-runs in: notebooks and terminals use it, JupyterLab does not, so that no package can keep it from starting.
+What people install goes into an environment of this deployment's own, which sees the shared one that the server
+runs in: notebooks and terminals use it, the server does not, so that no package can keep it from starting.
 """
 
 # ruff: noqa: T201
@@ -11,30 +11,44 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag, urlsplit
 
 CLONE_SECONDS = 600
 NO_CLONE = "The repository was not cloned.txt"
+OUR_NAMES = ("storage", NO_CLONE)
+# Of a module that this stands beside.
+MODULE = Path(os.environ["SERAI_MODULE_ENVIRONMENT"]) if "SERAI_MODULE_ENVIRONMENT" in os.environ else None
 NEWS = "@jupyterlab/apputils-extension:announcements"  # asks people, and Jupyter's own server
 PROMPT = "PS1='\\w\\$ '\n"  # the account that it runs as has no name
+EDITOR_SETTINGS = {
+    "chat.disableAIFeatures": True,  # it would ask for an account elsewhere
+    "extensions.autoCheckUpdates": False,
+    "extensions.autoUpdate": False,
+    "files.exclude": {"**/.venv": True, "**/.vscode": True, "**/.serai": True, "**/.git": True},
+    "remote.autoForwardPorts": False,
+    "telemetry.telemetryLevel": "off",
+    "update.mode": "none",
+    "workbench.secondarySideBar.defaultVisibility": "hidden",
+    "workbench.startupEditor": "none",
+}
 GIT = ("git", "-c", "protocol.allow=never", "-c", "protocol.https.allow=always", "-c", "core.hooksPath=/dev/null")
 
 
-def main() -> None:
+def main(server: str) -> None:
     home = Path.home()
     storage = linked(home / "storage", os.environ["SERAI_STORAGE_DIR"])
+    show_attached(home)
     python = own_environment(home / ".venv")
-    write(home / ".local" / "share" / "jupyter" / "kernels" / "python3" / "kernel.json", kernel(python))
     (home / ".bashrc").write_text(PROMPT)
     opened = cloned(os.environ.get("OPTION_REPOSITORY", ""), storage, home)
-    write(home / ".jupyter" / "jupyter_server_config.json", configuration(home, storage, opened))
-    write(home / ".jupyter" / "labconfig" / "page_config.json", {"disabledExtensions": {NEWS: True}})
+    command = SERVERS[server](home, opened, python)
     os.chdir(home)
     os.environ.update(surroundings(home, python))
-    print("starting JupyterLab", flush=True)
-    os.execv(sys.executable, [sys.executable, "-I", "-m", "jupyterlab"])
+    print(f"starting {server}", flush=True)
+    os.execv(command[0], command)
 
 
 def linked(link: Path, target: str) -> Path:
@@ -43,13 +57,26 @@ def linked(link: Path, target: str) -> Path:
     return link
 
 
+def show_attached(home: Path) -> None:
+    """Each storage that was attached, beside the project's own."""
+    folder = Path(os.environ.get("SERAI_STORAGES_DIR", "/nowhere"))
+    for attached in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if attached.name not in OUR_NAMES and not attached.name.startswith("."):
+            linked(home / attached.name, str(attached))
+
+
 def own_environment(folder: Path) -> Path:
     """Made anew at each start, in a home that nobody else can write to."""
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = folder / "bin" / "python"
-    packages = folder / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
-    (packages / "serai-shared.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    packages = Path("lib", f"python{sysconfig.get_python_version()}", "site-packages")
+    # A module's come first: what is worked at here is the module.
+    module = [str(MODULE / packages)] if MODULE else []
+    seen = [*module, sysconfig.get_path("purelib")]
+    (folder / packages / "serai-shared.pth").write_text(
+        "".join(f"import site; site.addsitedir({place!r})\n" for place in seen)
+    )
     pip = folder / "bin" / "pip"
     pip.write_text(f'#!/bin/sh\nexec "{python}" -m pip "$@"\n')
     pip.chmod(0o700)
@@ -61,10 +88,22 @@ def write(file: Path, content: dict[str, Any]) -> None:
     file.write_text(json.dumps(content))
 
 
-def kernel(python: Path) -> dict[str, Any]:
+# ── JupyterLab ───────────────────────────────────────────────────────────────────────────────────
+def jupyterlab(home: Path, opened: Path, python: Path) -> list[str]:
+    kernels = home / ".local" / "share" / "jupyter" / "kernels"
+    name = f"Python 3 with {os.environ['SERAI_MODULE']}" if MODULE else "Python 3"
+    write(kernels / "python3" / "kernel.json", kernel(python, name))
+    if MODULE:  # in case the module's packages and the kernel's do not go together
+        write(kernels / "plain" / "kernel.json", kernel(Path(sys.executable), "Python 3"))
+    write(home / ".jupyter" / "jupyter_server_config.json", configuration(home, home / "storage", opened))
+    write(home / ".jupyter" / "labconfig" / "page_config.json", {"disabledExtensions": {NEWS: True}})
+    return [sys.executable, "-I", "-m", "jupyterlab"]
+
+
+def kernel(python: Path, name: str) -> dict[str, Any]:
     return {
         "argv": [str(python), "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": "Python 3",
+        "display_name": name,
         "language": "python",
         "metadata": {"debugger": True},
     }
@@ -102,6 +141,31 @@ def surroundings(home: Path, python: Path) -> dict[str, str]:
         "JUPYTER_PREFER_ENV_PATH": "0",  # our kernel before JupyterLab's own
         "JUPYTER_CONFIG_DIR": str(home / ".jupyter"),
     }
+
+
+# ── VS Code ──────────────────────────────────────────────────────────────────────────────────────
+def vscode(home: Path, opened: Path, python: Path) -> list[str]:
+    """It compares the cookie of whoever comes with this text, as if it were the digest of a password: there is none."""
+    os.environ["HASHED_PASSWORD"] = os.environ.pop("CODE_SERVER_COOKIE")
+    data, extensions = home / ".vscode" / "data", home / ".vscode" / "extensions"
+    extensions.mkdir(parents=True, exist_ok=True)
+    settings = {**EDITOR_SETTINGS, "python.defaultInterpreterPath": str(python)}
+    write(data / "User" / "settings.json", settings)
+    (home / ".vscode" / "config.yaml").write_text("")
+    installed = Path(sys.prefix) / "vscode"
+    return [
+        str(installed / "node"),
+        str(installed / "node_modules" / "code-server" / "out" / "node" / "entry.js"),
+        *("--bind-addr", f"{os.environ['SERVER_ADDRESS']}:{os.environ['SERVER_PORT']}"),
+        *("--auth", "password", "--config", str(home / ".vscode" / "config.yaml")),
+        *("--user-data-dir", str(data), "--extensions-dir", str(extensions)),
+        *("--app-name", "VS Code", "--disable-telemetry", "--disable-update-check", "--disable-proxy"),
+        *("--disable-workspace-trust", "--disable-getting-started-override"),
+        str(home if opened == home / "storage" else opened),
+    ]
+
+
+SERVERS: Mapping[str, Callable[[Path, Path, Path], list[str]]] = {"jupyterlab": jupyterlab, "vscode": vscode}
 
 
 # ── The repository ───────────────────────────────────────────────────────────────────────────────
@@ -147,4 +211,4 @@ def clone(url: str, branch: str, target: Path) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -69,3 +69,9 @@ def toy(db, settings, folder) -> Asset:
 def ide(db) -> Asset:
     mirror.ensure()
     return Asset.objects.get(slug="ide")
+
+
+@pytest.fixture
+def vscode(db) -> Asset:
+    mirror.ensure()
+    return Asset.objects.get(slug="vscode")

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dashboard.forms import DeployForm
-from jobs.tools.ide import jupyterlab
+from jobs.tools.ide import start as jupyterlab
 
 from .test_deploying import body
 

@@ -13,7 +13,17 @@ APPS = ("accounts", "marketplace", "datacenters", "jobs", "dashboard")
 READ = re.compile(
     r"\benv\.(?:text|number|flag|path|words|url|rate)\(\s*\"([A-Z_]+)\"|environ(?:\.get\(|\[)\s*\"((?:SERAI|MLFLOW)_[A-Z_]+)\""
 )
-OF_TASKS = {"SERAI_STORAGE_DIR", "SERAI_TASK_GID"}
+OF_TASKS = {
+    "SERAI_MODULE",
+    "SERAI_MODULE_ENVIRONMENT",
+    "SERAI_MOUNTS",
+    "SERAI_OUTPUT_DIR",
+    "SERAI_RCLONE",
+    "SERAI_STORAGES_DIR",
+    "SERAI_STORAGE_DIR",
+    "SERAI_TASK_GID",
+    "SERAI_TASK_UID",
+}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 

@@ -27,6 +27,7 @@ TITLES = {
     "placed": _("Placed on a machine"),
     "storage": _("Storage ready"),
     "packages": _("Packages installed"),
+    "datasets": _("Datasets fetched"),
     "starting": _("Program started"),
     "health": _("Endpoint answers"),
 }
@@ -35,7 +36,8 @@ BEFORE_SENT = {Status.QUEUED: "queued", Status.SUBMITTING: "submitted", Status.P
 
 def stages_of(deployment: Deployment) -> list[StageView]:
     """Each stage in order; a failed start shows where it failed, a running one has all done."""
-    names = [name for name in TITLES if name != "health" or deployment.kind == DeploymentKind.SERVICE]
+    shown = {"health": deployment.kind == DeploymentKind.SERVICE, "datasets": bool(deployment.request.get("datasets"))}
+    names = [name for name in TITLES if shown.get(name, True)]
     reached = _reached(deployment, names)
     return list(_views(deployment, names, reached))
 

@@ -72,7 +72,12 @@ def read(deployment: Deployment, task: str, stream: str, tail: int | None = None
 
 def size(deployment: Deployment, task: str, stream: str) -> int:
     """How many bytes of this stream are kept."""
-    newest = path(deployment, task, stream)
+    path(deployment, task, stream)  # which looks at the names
+    return size_of(deployment.pk, task, stream)
+
+
+def size_of(deployment_id: UUID, task: str, stream: str) -> int:
+    newest = folder(deployment_id) / f"{task}.{stream}"
     return sum(_inode_and_size(piece)[1] for piece in (_older(newest), newest))
 
 

@@ -17,6 +17,7 @@ from .compilers.files.run_module import BEGIN, END
 from .models import Deployment
 
 LINES = 40
+TASK_OF_STAGE = {"packages": "packages", "storage": "storages", "datasets": "datasets"}
 # The last line of a traceback, with or without the prefix of a logger.
 _NAME = r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|NotFound)"
 _ERROR = re.compile(rf"(?:^|\s)({_NAME})\b: ?(.*)$|^({_NAME})$")
@@ -53,8 +54,11 @@ def result(deployment: Deployment) -> Any:
 
 
 def progress(deployment: Deployment) -> str:
-    """How far the installation of packages has come, in its own words."""
-    lines = archive.read(deployment, "packages", "stdout", tail=LINES).decode(errors="replace").splitlines()
+    """How far the stage of its start has come, in the words of the task that works on it."""
+    task = TASK_OF_STAGE.get(deployment.stage)
+    if task is None:
+        return ""
+    lines = archive.read(deployment, task, "stdout", tail=LINES).decode(errors="replace").splitlines()
     found = [line.removeprefix("progress: ") for line in lines if line.startswith("progress: ")]
     return found[-1][:200] if found else ""
 
@@ -156,4 +160,18 @@ def _known(said: str) -> Cause | None:
     return next((cause for cause in CAUSES if cause.pattern.search(said)), None)
 
 
-BY_TASK: Mapping[str, Callable[[list[str], Reason], Reason]] = {"packages": _why_packages, "storage": _why_storage}
+def _as_it_said(lines: list[str], reason: Reason) -> Reason:
+    """A task of ours that attaches or fetches writes a sentence for people."""
+    said = next((line for line in reversed(lines) if _FAILED.match(line)), "")
+    if not said:
+        return reason
+    known = _known(said)
+    advice = known.advice if known else _("Correct it in a clone, or start it again once it works.")
+    return Reason(_FAILED.sub("", said), advice, reason.evidence)
+
+
+BY_TASK: Mapping[str, Callable[[list[str], Reason], Reason]] = {
+    "packages": _why_packages,
+    "storage": _why_storage,
+    **dict.fromkeys(("storages", "storage-wait", "storages-end", "datasets"), _as_it_said),
+}

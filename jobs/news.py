@@ -46,9 +46,9 @@ def keep_logs(adapter: Adapter, deployment: Deployment, state: JobState) -> int:
 
 
 def tell_progress(deployment: Deployment) -> bool:
-    """Show how far the packages are; False if that is known already."""
+    """Show how far its packages, storages or datasets are; False if that is known already."""
     detail = explanations.progress(deployment)
-    row = Deployment.objects.filter(pk=deployment.pk, status=Status.STARTING, stage="packages")
+    row = Deployment.objects.filter(pk=deployment.pk, status=Status.STARTING, stage=deployment.stage)
     if not detail or not row.exclude(stage_detail=detail).change(stage_detail=detail):
         return False
     deployment.record("progressed", detail, status=Status.STARTING)

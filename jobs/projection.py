@@ -237,7 +237,8 @@ def _stopped_there() -> str:
 def _help(state: JobState, status: Status) -> dict[str, Any]:
     if status != Status.FAILED or state.reason is None:
         return {}
-    return {"advice": state.reason.advice, "evidence": dict(state.reason.evidence)}
+    stage = {"stage": state.stage} if state.stage else {}  # that of the task which failed
+    return {"advice": state.reason.advice, "evidence": dict(state.reason.evidence), **stage}
 
 
 def _ended(deployment: Deployment, status: Status, reason: str) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Server:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._processes.append(process)
         until = time.monotonic() + 20
-        while not self._listens():
+        while not self.listens:
             assert process.poll() is None, f"rclone serve {self.kind} ended"
             assert time.monotonic() < until, f"rclone serve {self.kind} does not start"
             time.sleep(0.05)
@@ -68,7 +68,8 @@ class Server:
             return {"RCLONE_AUTH_KEY": f'"{ACCESS_KEY},{SECRET_KEY}"'}
         return {"RCLONE_USER": USER, "RCLONE_PASS": PASSWORD}
 
-    def _listens(self) -> bool:
+    @property
+    def listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 

@@ -10,10 +10,12 @@ from django.utils.translation import gettext as _
 from ninja import Query, Router
 from pydantic import Field
 
-from dashboard import streams
+from dashboard import attachments, streams
 from dashboard.api import paging, problems
 from dashboard.api.auth import WRITE
 from dashboard.api.schemas import (
+    AttachmentList,
+    AttachmentOut,
     DeploymentIn,
     DeploymentList,
     DeploymentOut,
@@ -87,6 +89,18 @@ def list_deployments(
 @router.get("deployments/{id}", response=DeploymentOut, operation_id="get_deployment", summary="One deployment")
 def get_deployment(request: HttpRequest, id: UUID) -> DeploymentOut:
     return DeploymentOut.of(load(request, id))
+
+
+@router.get(
+    "deployments/{id}/storages",
+    response=AttachmentList,
+    operation_id="list_deployment_storages",
+    summary="What is attached to it, and what still waits to be written there",
+)
+def list_attachments(request: HttpRequest, id: UUID) -> AttachmentList:
+    found = attachments.storages_of(load(request, id))
+    items = [AttachmentOut.model_validate(one, from_attributes=True) for one in found]
+    return AttachmentList(items=items, count=len(items), next=None)
 
 
 @router.post(

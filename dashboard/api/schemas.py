@@ -334,6 +334,19 @@ class DeploymentOut(Schema):
         )
 
 
+class AttachmentOut(Schema):
+    """A storage of a deployment, as its own task told it last."""
+
+    storage: str
+    path: str
+    target: str
+    mode: str
+    read_only: bool
+    state: Annotated[str, Field(description="Empty before the start; preparing, attached, broken or detached.")]
+    pending: Annotated[int, Field(description="Files that are not on the storage yet.")]
+    error: str
+
+
 class EventOut(Schema):
     id: int
     at: datetime
@@ -472,6 +485,10 @@ class ToolList(ListOut):
 
 class DeploymentList(ListOut):
     items: list[DeploymentOut]
+
+
+class AttachmentList(ListOut):
+    items: list[AttachmentOut]
 
 
 class EventList(ListOut):

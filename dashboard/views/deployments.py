@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Project, User
-from dashboard import addresses, lifetimes, scope, snippets, streams, training
+from dashboard import addresses, attachments, lifetimes, scope, snippets, streams, training
 from dashboard.people import person
 from dashboard.stages import stages_of
 from jobs import archive, refusals, services
@@ -131,6 +131,7 @@ def _status_context(request: HttpRequest, deployment: Deployment) -> dict[str, A
         "deployment": deployment,
         "why_not": why_not,
         "stages": stages_of(deployment),
+        "attachments": attachments.storages_of(deployment),
         "lifetime": lifetimes.lifetime_of(deployment),
         "endpoints": endpoints,
         "run_url": "" if why_not else addresses.known_run_url(deployment),  # MLflow is an endpoint

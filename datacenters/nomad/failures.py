@@ -14,6 +14,9 @@ States = Mapping[str, Mapping[str, Any]]  # Nomad's TaskStates: name → state
 DOES = {
     "packages": "Installing the module's packages",
     "storage": "Preparing the storage",
+    "storages": "Attaching the storages",
+    "storage-wait": "Attaching the storages",
+    "storages-end": "Writing to the storages",
     "datasets": "Fetching the datasets",
 }
 SEE_THE_LOG = "Its log says more."

@@ -157,7 +157,8 @@ def _failed(_job: Job, allocation: Allocation) -> Outcome:
     tasks = (allocation.get("AllocatedResources") or {}).get("Tasks") or {}
     memory_mb = {name: (task.get("Memory") or {}).get("MemoryMB") or 0 for name, task in tasks.items()}
     description = allocation.get("ClientDescription") or ""
-    return Outcome(JobStatus.FAILED, reason=why_failed(_task_states(allocation), memory_mb, description))
+    reason = why_failed(_task_states(allocation), memory_mb, description)
+    return Outcome(JobStatus.FAILED, dict(STAGES).get(reason.evidence.get("task", "")), reason)
 
 
 def _out_of_reach(_job: Job, allocation: Allocation) -> Outcome:

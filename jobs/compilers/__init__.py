@@ -12,7 +12,7 @@ from jobs.placement import needs_of, runtime_in
 from jobs.tools import Tool
 from marketplace.models import Asset, Kind
 
-from . import storages
+from . import datasets, storages
 from .module import compile_module
 from .parts import CannotCompile
 from .tool import compile_tool
@@ -34,7 +34,8 @@ def compile_deployment(deployment: Deployment) -> Compiled:
     asset, datacenter = deployment.asset, deployment.datacenter
     if asset is None or datacenter is None or not can_compile(asset):
         raise CannotCompile(_("What it ran is no longer in the marketplace, so it cannot be started again."))
-    return storages.attach(*_compiled(deployment, asset, _runtime(deployment, asset, datacenter)), deployment)
+    spec, secrets = _compiled(deployment, asset, _runtime(deployment, asset, datacenter))
+    return storages.attach(datasets.fetch(spec, deployment), secrets, deployment)
 
 
 def _compiled(deployment: Deployment, asset: Asset, runtime: Runtime) -> Compiled:

@@ -21,6 +21,7 @@ class LogKeeper:
         self._adapter, self._live = adapter, live
         self._looked: dict[UUID, float] = {}
         self._grew: dict[UUID, float] = {}
+        self._told_of_storages: dict[UUID, int] = {}
         # Tasks that had ended when they were copied: they write no more.
         self._done: set[tuple[str, str]] = set()
 
@@ -52,14 +53,22 @@ class LogKeeper:
         if grew:
             self._grew[pk] = now
             self._tell_progress(pk)
+            self._tell_storages(pk)
 
     def _tell_progress(self, pk: UUID) -> None:
         deployment = Deployment.objects.filter(pk=pk, stage="packages").first()
         if deployment:
             news.tell_progress(deployment)
 
+    def _tell_storages(self, pk: UUID) -> None:
+        """Open pages look again when what is attached tells of itself."""
+        told = archive.size_of(pk, "storages", "stdout")
+        if told != self._told_of_storages.get(pk, 0):
+            self._told_of_storages[pk] = told
+            Deployment.objects.filter(pk=pk).change()
+
     def _forget_all_but(self, live: Mapping[UUID, JobState]) -> None:
-        for seen in (self._looked, self._grew):
+        for seen in (self._looked, self._grew, self._told_of_storages):
             for pk in [pk for pk in seen if pk not in live]:
                 del seen[pk]
         allocations = {state.allocation_id for state in live.values()}

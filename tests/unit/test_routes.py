@@ -192,6 +192,7 @@ POST   extend_deployment        401 404 403 409 409 404 write
 POST   restore_deployment       401 404 403 202 202 404 write
 GET    get_deployment_logs      401 404 200 200 200 404 read
 GET    list_deployment_events   401 404 200 200 200 404 read
+GET    list_deployment_storages 401 404 200 200 200 404 read
 POST   create_sweep             401 422 422 201 201 422 write
 GET    list_sweeps              401 200 200 200 200 200 read
 GET    get_sweep                401 404 200 200 200 404 read

@@ -8,7 +8,7 @@ from jobs.models import Deployment, DeploymentKind, Status
 
 
 def states(**fields: object) -> dict[str, str]:
-    return {str(stage.title): stage.state for stage in stages_of(Deployment(**fields))}
+    return {str(stage.title): stage.state for stage in stages_of(Deployment(**{"request": {}, **fields}))}
 
 
 def test_what_is_behind_is_done_and_one_stage_is_at_work():
@@ -38,3 +38,9 @@ def test_a_training_has_no_endpoint_to_wait_for():
     shown = states(status=Status.RUNNING, kind=DeploymentKind.BATCH)
     assert "Endpoint answers" not in shown
     assert states(status=Status.FAILED, kind=DeploymentKind.BATCH, started=timezone.now())["Program started"] == "done"
+
+
+def test_datasets_are_a_stage_of_those_that_ask_for_some():
+    fetching = {"status": Status.STARTING, "stage": "datasets"}
+    assert states(**fetching, request={"datasets": [{"source": "10.5281/zenodo.1"}]})["Datasets fetched"] == "now"
+    assert "Datasets fetched" not in states(status=Status.STARTING, stage="packages")

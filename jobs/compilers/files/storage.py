@@ -35,4 +35,5 @@ def hand_over(folder: int, gid: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    for asked in sys.argv[1:]:
+        main(asked)

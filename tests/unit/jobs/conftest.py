@@ -18,6 +18,9 @@ from jobs.requests import DeployRequest, ResourceRequest
 from marketplace.models import Asset, Kind, Source, SourceKind
 from tests.fake_modules import make_module
 
+# What ``World.deploy`` asks for; all else is how the module behaves.
+ASKED = ("arguments", "title", "cpu_cores", "storages", "datasets")
+
 
 @pytest.fixture(autouse=True)
 def _own_data(settings, tmp_path):
@@ -95,7 +98,7 @@ class World:
         return adapter_for(self.cluster)
 
     def deploy(self, *, kind: JobKind = JobKind.SERVICE, **behaviour: object) -> Deployment:
-        request = {name: behaviour.pop(name) for name in ("arguments", "title", "cpu_cores") if name in behaviour}
+        request = {name: behaviour.pop(name) for name in ASKED if name in behaviour}
         slug = f"module-{uuid.uuid4().hex[:8]}"
         asset_of(slug, str(make_module(self.folder / slug, **behaviour)))
         return self.again(slug, kind=kind, **request)

@@ -6,6 +6,7 @@ import shutil
 import stat
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from .attachment import Attachment
 from .plan import USER, Trouble
@@ -28,12 +29,16 @@ class Copy(Attachment):
             self.bring()  # what an earlier start could not
         self.clear()
         self.own.mkdir(mode=0o700)
-        self.folder.mkdir(mode=0o700)
+        # Whoever waits for the folder sees it when all is in it.
+        draft = self.folder.with_name(f".{self.storage.target}")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
         if USER:
-            os.chown(self.folder, USER["user"], USER["group"])
-        fetch = self.rclone("copy", self.storage.source, str(self.folder), "--stats=2s", as_task=True)
+            os.chown(draft, USER["user"], USER["group"])
+        fetch = self.rclone("copy", self.storage.source, str(draft), "--stats=2s", as_task=True)
         fetch.finish(self.ending, self.progress)
-        self.remember(self.scan())
+        self.remember(self.scan(draft))
+        draft.rename(self.folder)
 
     def progress(self, text: str) -> None:
         print(f"progress: copying {self.storage.target}: {text}", flush=True)
@@ -69,19 +74,19 @@ class Copy(Attachment):
 
     def changed(self) -> Files:
         known = self.known()
-        return {name: facts for name, facts in self.scan().items() if known.get(name) != facts}
+        return {name: facts for name, facts in self.scan(self.folder).items() if known.get(name) != facts}
 
-    def scan(self) -> Files:
+    def scan(self, folder: Path) -> Files:
         """Size and time of each file; links are nobody's files."""
         found: Files = {}
-        if not self.folder.exists():
+        if not folder.exists():
             return found
-        for path, _folders, files, here in os.fwalk(self.folder, follow_symlinks=False):
+        for path, _folders, files, here in os.fwalk(folder, follow_symlinks=False):
             for name in files:
                 with suppress(FileNotFoundError):
                     facts = os.stat(name, dir_fd=here, follow_symlinks=False)
                     if stat.S_ISREG(facts.st_mode):
-                        found[os.path.relpath(f"{path}/{name}", self.folder)] = [facts.st_size, facts.st_mtime_ns]
+                        found[os.path.relpath(f"{path}/{name}", folder)] = [facts.st_size, facts.st_mtime_ns]
         return found
 
     def known(self) -> Files:
@@ -104,5 +109,5 @@ class Copy(Attachment):
         return 0 if self.storage.read_only else len(self.changed())
 
     def clear(self) -> None:
-        for folder in (self.folder, self.own):
+        for folder in (self.folder, self.folder.with_name(f".{self.storage.target}"), self.own):
             shutil.rmtree(folder, ignore_errors=True)

@@ -40,6 +40,7 @@ class Mount(Attachment):
     def attach(self) -> None:
         detach(self.folder)  # what a killed one left
         self.folder.mkdir(mode=0o700, exist_ok=True)
+        (self.own / "rc").unlink(missing_ok=True)
         self.process = self.rclone("mount", self.storage.source, str(self.folder), *self.options(), cwd=self.own)
         until = time.monotonic() + self.plan.timeout_seconds
         while not is_mounted(self.folder):

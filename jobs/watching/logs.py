@@ -7,6 +7,7 @@ from uuid import UUID
 
 from datacenters.interface import Adapter, DatacenterError, JobState
 from jobs import archive, news
+from jobs.explanations import TASK_OF_STAGE
 from jobs.models import Deployment
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class LogKeeper:
             self._tell_storages(pk)
 
     def _tell_progress(self, pk: UUID) -> None:
-        deployment = Deployment.objects.filter(pk=pk, stage="packages").first()
+        deployment = Deployment.objects.filter(pk=pk, stage__in=TASK_OF_STAGE).first()
         if deployment:
             news.tell_progress(deployment)
 

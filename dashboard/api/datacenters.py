@@ -1,18 +1,43 @@
 """Where jobs run: capacity, devices and health, from our own rows."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Router
+from ninja import Router, Status
 from pydantic import Field
 
-from dashboard.api import paging
-from dashboard.api.schemas import DatacenterList, DatacenterOut
-from datacenters.models import Datacenter
+from dashboard import datacenters
+from dashboard.api import paging, problems
+from dashboard.api.auth import WRITE
+from dashboard.api.schemas import DatacenterList, DatacenterOut, MaintenanceOut, Strict
+from dashboard.clusters import must_operate
+from dashboard.datacenter_forms import DescriptionForm, MaintenanceForm
+from dashboard.people import person
+from datacenters.models import Datacenter, Maintenance
 
 router = Router(tags=["datacenters"])
+
+
+class DescriptionIn(Strict):
+    """What is missing stays as it is."""
+
+    title: str = ""
+    place: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+    sharing: Literal["everybody", "projects"] = "everybody"
+    projects: Annotated[list[str], Field(description="Ids of projects whose jobs go there first.")] = []
+    enabled: bool = True
+
+
+class MaintenanceIn(Strict):
+    starts: datetime
+    ends: datetime
+    reason: str
 
 
 @router.get("datacenters", response=DatacenterList, operation_id="list_datacenters", summary="All datacenters")
@@ -39,6 +64,59 @@ def get_datacenter(request: HttpRequest, name: str) -> DatacenterOut:
     return DatacenterOut.of(get_object_or_404(_datacenters(), name=name))
 
 
+@router.patch(
+    "datacenters/{name}",
+    auth=WRITE,
+    response=DatacenterOut,
+    operation_id="describe_datacenter",
+    summary="Say where it is and whose jobs it takes, for operators",
+)
+def describe_datacenter(request: HttpRequest, name: str, body: DescriptionIn) -> HttpResponse | DatacenterOut:
+    must_operate(person(request))
+    row = get_object_or_404(Datacenter, name=name)
+    kept: dict[str, Any] = {field: getattr(row, field) for field in DescriptionForm.base_fields if field != "projects"}
+    kept["projects"] = list(row.projects.values_list("slug", flat=True))
+    form = DescriptionForm(kept | body.model_dump(exclude_unset=True), instance=row)
+    if not form.is_valid():
+        return _invalid(form)
+    return DatacenterOut.of(datacenters.describe(form, person(request)))
+
+
+@router.post(
+    "datacenters/{name}/maintenances",
+    auth=WRITE,
+    response={201: MaintenanceOut},
+    operation_id="announce_maintenance",
+    summary="Take nothing new from then until then, for operators",
+)
+def announce_maintenance(request: HttpRequest, name: str, body: MaintenanceIn) -> HttpResponse | Status[MaintenanceOut]:
+    must_operate(person(request))
+    row = get_object_or_404(Datacenter, name=name)
+    form = MaintenanceForm(body.model_dump())
+    if not form.is_valid():
+        return _invalid(form)
+    return Status(201, MaintenanceOut.of(datacenters.announce(form, row, person(request))))
+
+
+@router.delete(
+    "datacenters/{name}/maintenances/{id}",
+    auth=WRITE,
+    response={204: None},
+    operation_id="call_off_maintenance",
+    summary="Call it off, for operators",
+)
+def call_off_maintenance(request: HttpRequest, name: str, id: int) -> Status[None]:
+    must_operate(person(request))
+    datacenters.call_off(get_object_or_404(Maintenance, datacenter__name=name, pk=id), person(request))
+    return Status(204, None)
+
+
+def _invalid(form: BaseForm) -> HttpResponse:
+    return problems.invalid(
+        [(problems.pointer(name), str(text)) for name, texts in form.errors.items() for text in texts]
+    )
+
+
 def _datacenters() -> QuerySet[Datacenter]:
     enabled = Datacenter.objects.filter(enabled=True, cluster__enabled=True)
-    return enabled.select_related("cluster").prefetch_related("nodes").order_by("name")
+    return enabled.select_related("cluster").prefetch_related("nodes", "maintenances").order_by("name")

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self, cast
 from uuid import UUID
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Schema
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -11,7 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from accounts.models import Project, User
 from dashboard import addresses
 from datacenters.jobspec import CORE_MHZ
-from datacenters.models import Datacenter, Node
+from datacenters.models import Datacenter, Maintenance, Node
 from jobs import lifetimes
 from jobs.compilers import can_compile
 from jobs.models import Deployment, DeploymentEvent
@@ -395,6 +396,17 @@ class DeviceOut(Schema):
     used: int
 
 
+class MaintenanceOut(Schema):
+    id: int
+    starts: datetime
+    ends: datetime
+    reason: str
+
+    @classmethod
+    def of(cls, maintenance: Maintenance) -> Self:
+        return cls(**{name: getattr(maintenance, name) for name in ("id", "starts", "ends", "reason")})
+
+
 class DatacenterOut(Schema):
     name: str
     title: str
@@ -414,10 +426,15 @@ class DatacenterOut(Schema):
     disk_mb: int
     disk_mb_free: int
     devices: list[DeviceOut]
+    place: str
+    latitude: float | None
+    longitude: float | None
+    sharing: Annotated[str, Field(description="“everybody”, or “projects”: only those that its operator named.")]
+    maintenances: Annotated[list[MaintenanceOut], Field(description="Those that go on or are announced.")]
 
     @classmethod
     def of(cls, datacenter: Datacenter) -> Self:
-        """Needs ``cluster`` and ``nodes`` loaded with the row."""
+        """Needs ``cluster``, ``nodes`` and ``maintenances`` loaded with the row."""
         nodes = [node for node in datacenter.nodes.all() if node.ready]
         cluster = datacenter.cluster
         runtimes = [("package", datacenter.offers_packages), ("container", datacenter.offers_containers)]
@@ -440,6 +457,11 @@ class DatacenterOut(Schema):
             disk_mb=sum(node.disk_mb for node in nodes),
             disk_mb_free=sum(max(0, node.disk_mb - node.used_disk_mb) for node in nodes),
             devices=_by_model(nodes),
+            place=datacenter.place,
+            latitude=datacenter.latitude,
+            longitude=datacenter.longitude,
+            sharing=datacenter.sharing,
+            maintenances=[MaintenanceOut.of(one) for one in datacenter.maintenances.all() if one.ends > timezone.now()],
         )
 
 

@@ -164,9 +164,17 @@ def badge(text: str, icon: str = "", tone: str = "neutral", title: str = "") -> 
 
 
 @register.simple_block_tag
-def card(content: str, title: str = "", icon: str = "", id: str = "", css: str = "", flush: bool = False) -> str:  # noqa: A002 as in HTML
+def card(
+    content: str,
+    title: str = "",
+    icon: str = "",
+    id: str = "",  # noqa: A002 as in HTML
+    css: str = "",
+    href: str = "",
+    flush: bool = False,
+) -> str:
     """``{% card title=… icon=… %}…{% endcard %}``; ``flush`` for tables and lists that reach the edge."""
-    parts = {"content": content, "title": title, "icon": icon, "id": id, "css": css, "flush": flush}
+    parts = {"content": content, "title": title, "icon": icon, "id": id, "css": css, "href": href, "flush": flush}
     return render_to_string("components/card.html", parts)
 
 

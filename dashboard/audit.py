@@ -33,6 +33,12 @@ WORDS: Mapping[str, str | Promise] = {
     "member.removed": _("took somebody out of"),
     "member.left": _("left"),
     "quota.changed": _("changed the limits of"),
+    "storage.linked": _("linked the storage"),
+    "storage.changed": _("changed the storage"),
+    "storage.unlinked": _("unlinked a storage"),
+    "storage.written": _("put a file into"),
+    "storage.deleted": _("deleted a file of"),
+    "storage.moved": _("moved a file of"),
     "source.added": _("added a source"),
     "source.switched_on": _("switched on a source"),
     "source.switched_off": _("switched off a source"),
@@ -73,7 +79,7 @@ def _people_seen_by(reader: User) -> QuerySet[User]:
 THINGS: Mapping[str, Thing] = {
     "deployment": Thing(Deployment, Deployment.objects.visible_to, "title", page="deployment"),
     "project": Thing(Project, Project.objects.visible_to, "name", page="project", key="slug"),
-    "storage": Thing(Storage, Storage.objects.visible_to, "name"),
+    "storage": Thing(Storage, Storage.objects.visible_to, "name", page="storage"),
     "sweep": Thing(Sweep, Sweep.objects.visible_to, "title", page="sweep"),
     "user": Thing(User, _people_seen_by, "username", page="person", key="username"),
 }

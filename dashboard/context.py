@@ -46,6 +46,7 @@ ROOMS = (
     Room("home", _("Home"), icon="home"),
     Room("modules", _("Marketplace"), icon="building-store"),
     Room("deployments", _("Deployments"), icon="rocket"),
+    Room("storages", _("Storage"), icon="database"),
     Room("runs", _("Runs"), icon="chart-line"),
     Room("datacenters", _("Datacenters"), icon="server-2"),
     Room("api-docs", _("API"), icon="api"),

@@ -18,6 +18,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dashboard.views.deploying")),
     path("", include("dashboard.views.deployments")),
     path("", include("dashboard.views.sweeps")),
+    path("", include("dashboard.views.storage")),
+    path("", include("dashboard.views.storage_files")),
     path("", include("dashboard.views.datacenters")),
     path("", include("dashboard.views.clusters")),
     path("", include("dashboard.views.api_docs")),

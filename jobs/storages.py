@@ -26,6 +26,7 @@ from .refusals import NotPossibleNow
 
 HOME_NAME = "Home"
 NAMED = 3
+HOST_KEYS = "host_keys"  # of an SFTP server, as it showed them when it was linked
 ROOT = "root"  # in Storage.address: the folder or bucket that it begins at
 OBSCURED = {"pass", "key_file_pass"}  # what rclone takes in its own writing only
 # Options that follow from the kind, and are nobody's to choose.
@@ -142,6 +143,8 @@ def change_storage(
     must_work_in(storage.project, actor)
     moved = goes_elsewhere(storage, address)
     kept = {} if moved else json.loads(storage.secrets)
+    if not moved:
+        address = storage.address  # with the key of an SFTP server
     if storage.kind != StorageKind.HOME and (moved or any(secret.values())):
         met = rclone.meet(_remote(storage.kind, address, {**kept, **as_rclone_takes(secret)}))
         _take(storage, address, met)
@@ -157,12 +160,12 @@ def change_storage(
 
 def goes_elsewhere(storage: Storage, address: Mapping[str, str]) -> bool:
     """Whoever changes the address must know the secret: they would else send somebody's to a place of their own."""
-    kept = {name: value for name, value in storage.address.items() if name != "host_keys"}
+    kept = {name: value for name, value in storage.address.items() if name != HOST_KEYS}
     return kept != {name: value for name, value in address.items() if value}
 
 
 def _take(storage: Storage, address: Mapping[str, str], met: Remote) -> None:
-    keys = {"host_keys": met.options["host_keys"]} if "host_keys" in met.options else {}
+    keys = {HOST_KEYS: met.options[HOST_KEYS]} if HOST_KEYS in met.options else {}
     storage.address = {name: value for name, value in address.items() if value} | keys
     storage.secrets = json.dumps(dict(met.secrets))
 

@@ -13,6 +13,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, AuthorizationError, HttpError, Throttled, ValidationError
 
 from accounts.services import NotPossible
+from datacenters.storage import AlreadyThere, BadPath, NotThere, StorageProblem
 from jobs import refusals
 
 TYPE_BASE = "https://serai.dev/problems/"
@@ -83,6 +84,7 @@ def register(api: NinjaAPI) -> None:
         refusals.IdempotencyConflict: _conflict,
         refusals.NotPossibleNow: _not_now,
         NotPossible: _not_now,
+        StorageProblem: _of_storage,
     }
     for kind, handler in handlers.items():
         api.add_exception_handler(kind, handler)
@@ -168,3 +170,14 @@ def _conflict(_request: HttpRequest, _error: refusals.IdempotencyConflict) -> Ht
 
 def _not_now(_request: HttpRequest, error: refusals.NotPossibleNow | NotPossible) -> HttpResponse:
     return problem(409, "not-possible-now", _("This is not possible in its present state."), str(error))
+
+
+def _of_storage(_request: HttpRequest, error: StorageProblem) -> HttpResponse:
+    """What stands against it there, or that the other side did not do its part."""
+    if isinstance(error, NotThere):
+        return not_found()
+    if isinstance(error, BadPath):
+        return invalid([(pointer("path"), str(error))])
+    if isinstance(error, AlreadyThere):
+        return problem(409, "already-there", _("Something is there already."), str(error))
+    return problem(502, "storage-failed", _("The storage did not do it."), str(error))

@@ -14,6 +14,7 @@ from dashboard.api import (
     problems,
     projects,
     runs,
+    storages,
     sweeps,
     tools,
 )
@@ -35,5 +36,19 @@ api = NinjaAPI(
     throttle=[LIMIT],
 )
 problems.register(api)
-for part in (people, accounts, projects, modules, tools, deployments, sweeps, runs, datacenters, clusters, audit):
+PARTS = (
+    people,
+    accounts,
+    projects,
+    modules,
+    tools,
+    deployments,
+    sweeps,
+    runs,
+    storages,
+    datacenters,
+    clusters,
+    audit,
+)
+for part in PARTS:
     api.add_router("", part.router)

@@ -53,7 +53,7 @@ def check(remote: Remote) -> None:
 
 def meet(remote: Remote) -> Remote:
     """Check it for the first time. An SFTP server is remembered by the key that it shows now; another is refused."""
-    if remote.kind != "sftp":
+    if remote.kind != "sftp" or "host_keys" in remote.options:
         check(remote)
         return remote
     with TemporaryDirectory(prefix="serai-sftp-") as folder:

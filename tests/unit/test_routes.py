@@ -5,6 +5,7 @@ nobody is somebody who is not signed in.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from copy import copy
 from urllib.parse import urlencode
@@ -16,12 +17,12 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from accounts.models import ApiToken, Scope
+from accounts.models import ApiToken, Project, Scope
 from accounts.oidc.config import Identity
 from dashboard.api.v1 import api
 from datacenters.jobspec import JobKind
 from jobs import services, sweeps
-from jobs.models import Deployment, Status
+from jobs.models import Deployment, Status, Storage
 from tests.unit.projects.conftest import ask, bob, digits, engine, grace, site, vera, who  # noqa: F401  fixtures
 
 pytestmark = pytest.mark.django_db
@@ -132,6 +133,26 @@ GET  run                    302 404 200 200 200 404
 GET  run-metrics            302 404 200 200 200 404
 GET  run-file               302 404 404 404 404 404
 GET  datacenters            302 200 200 200 200 200
+GET  storages               302 200 200 200 200 200
+GET  link-storage-webdav    302 200 200 200 200 200
+POST link-storage-webdav    302 422 422 422 422 422
+GET  link-storage-s3        302 200 200 200 200 200
+POST link-storage-s3        302 422 422 422 422 422
+GET  link-storage-sftp      302 200 200 200 200 200
+POST link-storage-sftp      302 422 422 422 422 422
+GET  storage                302 404 200 200 200 404
+GET  storage-preview        302 404 404 404 404 404
+GET  storage-download       302 404 404 404 404 404
+GET  storage-inline         302 404 404 404 404 404
+POST storage-upload         302 404 403 302 302 404
+POST storage-folder         302 404 403 302 302 404
+POST storage-delete         302 404 403 302 302 404
+GET  storage-move           302 404 403 200 200 404
+POST storage-move           302 404 403 422 422 404
+GET  storage-edit           302 404 403 200 200 404
+POST storage-edit           302 404 403 422 422 404
+POST storage-test           302 404 302 302 302 404
+POST storage-unlink         302 404 403 302 302 404
 GET  api-docs               302 200 200 200 200 200
 """
 FORMS = {
@@ -203,6 +224,19 @@ GET    get_run                  401 404 200 200 200 404 read
 GET    get_run_metrics          401 404 503 503 503 404 read
 GET    list_run_files           401 404 503 503 503 404 read
 GET    get_run_file             401 422 422 422 422 422 read
+GET    list_storages            401 200 200 200 200 200 read
+POST   link_storage             401 422 422 422 422 422 write
+GET    get_storage              401 404 200 200 200 404 read
+PATCH  change_storage           401 404 403 200 200 404 write
+DELETE unlink_storage           401 404 403 204 204 404 write
+POST   test_storage             401 404 200 200 200 404 write
+GET    list_files               401 404 502 502 502 404 read
+GET    get_file                 401 404 404 404 404 404 read
+PUT    put_file                 401 404 403 422 422 404 write
+POST   upload_files             401 404 403 422 422 404 write
+DELETE delete_file              401 404 403 422 422 404 write
+POST   make_folder              401 404 403 502 502 404 write
+POST   move_file                401 404 403 502 502 404 write
 GET    list_datacenters         401 200 200 200 200 200 read
 GET    get_datacenter           401 200 200 200 200 200 read
 GET    list_clusters            401 403 403 403 403 200 read
@@ -214,6 +248,10 @@ DELETE remove_cluster           401 403 403 403 403 409 write
 GET    list_audit               401 200 200 200 200 200 read
 """
 BODIES = {
+    "link_storage": {"kind": "webdav", "name": "Files", "project": "engine"},
+    "change_storage": {"name": "Other files"},
+    "make_folder": {"path": "data"},
+    "move_file": {"path": "a", "to": "b"},
     "create_project": {"name": "Another"},
     "change_project": {"name": "Another"},
     "add_member": {"username": "eve"},
@@ -273,10 +311,22 @@ def things(engine, site, digits, ask, ada, settings):  # noqa: F811
     return {"running": running.pk, "deleted": deleted.pk, "run": "0a1b2c", "token": token.pk, "sweep": sweep.pk}
 
 
+OF_STORAGES = re.compile(r"storage|^(list|get|put|upload|delete|move)_files?$|^make_folder$")
+
+
+def a_storage() -> Storage:
+    """Of the shared project; never reached, since its address is a private one."""
+    address = {"url": "http://127.0.0.1:9", "vendor": "other"}
+    values = {"project": Project.objects.get(slug="engine"), "kind": "webdav", "name": "Files"}
+    return Storage.objects.get_or_create(**values, defaults={"address": address})[0]
+
+
 def named(name: str, part: str, things) -> object:
     """What stands in an address for this part of it."""
     if (part in ("pk", "id") and "deployment" in name) or name in ("open-endpoint", "use"):
         return {"label": "api"}.get(part, things["deleted" if "restore" in name else "running"])
+    if part in ("pk", "id") and OF_STORAGES.search(name):
+        return a_storage().pk
     if part in ("pk", "id") and "sweep" in name:
         return things["sweep"]
     if name == "docs-page":

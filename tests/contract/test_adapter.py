@@ -254,6 +254,28 @@ def test_a_restart_is_said_while_it_waits_and_counted_in_the_end(site):
 # ── Tasks before, beside and after ───────────────────────────────────────────────────────────────
 
 
+def test_a_batch_that_fails_is_tried_again_until_it_ends_well(site):
+    tries = "echo x >> $NOMAD_ALLOC_DIR/tries; [ $(wc -l < $NOMAD_ALLOC_DIR/tries) -gt 1 ] || exit 3"
+    state = site.wait(site.send(site.batch(tries, restarts=2)), *ENDED)
+    [main] = state.tasks
+    assert (state.status, main.restarts, main.exit_code) == (JobStatus.COMPLETED, 1, 0)
+
+
+def test_a_batch_that_fails_for_good_says_with_which_code_and_after_how_many_tries(site):
+    state = site.wait(site.send(site.batch("exit 7", restarts=1)), *ENDED)
+    [main] = state.tasks
+    assert (state.status, main.restarts, main.exit_code) == (JobStatus.FAILED, 1, 7)
+
+
+def test_the_longest_script_that_is_taken_arrives_whole(site):
+    script = "# {{ ${x} %{y} é\n" * 9_999 + "print('all of it')\n"
+    main = TaskSpec(
+        "main", command="/usr/bin/python3", args=("local/script.py",), files=(File("local/script.py", script),)
+    )
+    state = site.wait(site.send(site.spec(main, kind=JobKind.BATCH)), *ENDED)
+    assert site.output(state, holds="\n") == "all of it\n"
+
+
 def test_the_program_waits_for_what_comes_before_it(site):
     before = shell("packages", "sleep 1; echo ready > ../alloc/data/ready", lifecycle=Lifecycle.PRESTART)
     spec = site.send(site.spec(before, shell("main", "cat ../alloc/data/ready; exec sleep 60")))

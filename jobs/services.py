@@ -18,6 +18,7 @@ from marketplace.models import Asset, Kind
 
 from . import attaching, beside, doorbell, placement, quotas
 from .compilers import can_compile
+from .federation import members
 from .models import FINAL, UNDO_LASTS, Deployment, DeploymentQuerySet, IdempotencyKey, Status, Sweep, as_json
 from .options import options_of
 from .places import places_for, why_closed
@@ -240,6 +241,8 @@ def _checked(request: DeployRequest, owner: User) -> tuple[Asset, Project]:
     if project is not None and not errors:
         errors += attaching.errors(request, project, owner)
     errors += beside.errors(request, owner)
+    if asset is not None and project is not None:
+        errors += members.errors(request, asset, project)
     if errors or asset is None or project is None:
         raise RequestRefused(*errors)
     return asset, project

@@ -7,12 +7,14 @@ from django.utils.translation import gettext as _
 from datacenters.jobspec import JobSpec, Runtime
 from datacenters.models import Datacenter
 from jobs import tools
+from jobs.federation import members
 from jobs.models import Deployment
 from jobs.placement import needs_of, runtime_in
 from jobs.tools import Tool
 from marketplace.models import Asset, Kind
 
 from . import datasets, storages
+from .flower import compile_client, compile_server
 from .module import compile_module
 from .parts import CannotCompile
 from .tool import compile_tool
@@ -21,7 +23,10 @@ __all__ = ["CannotCompile", "can_compile", "compile_deployment"]
 
 Compiled = tuple[JobSpec, Mapping[str, str]]
 # By id, of those tools whose job must be computed; the file of every other one says it all.
-OF_TOOLS: Mapping[str, Callable[[Deployment, Tool, Runtime], Compiled]] = {}
+OF_TOOLS: Mapping[str, Callable[[Deployment, Tool, Runtime], Compiled]] = {
+    members.SERVER_TOOL: compile_server,
+    members.CLIENT_TOOL: compile_client,
+}
 
 
 def can_compile(asset: Asset) -> bool:

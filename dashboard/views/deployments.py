@@ -20,13 +20,14 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Project, User
-from dashboard import addresses, attachments, lifetimes, scope, snippets, streams, training
+from dashboard import addresses, attachments, federation, lifetimes, scope, snippets, streams, training
 from dashboard.people import person
 from dashboard.stages import stages_of
 from jobs import archive, refusals, services
 from jobs.compilers import CannotCompile
 from jobs.models import UNDO_LASTS, Deployment, DeploymentKind, DeploymentQuerySet, Status
 from jobs.specs import job_json
+from jobs.tools import port_of
 
 PAGE_SIZE = 50
 USAGE_POINTS = 600
@@ -84,6 +85,7 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
             "events": _events(deployment),
             "tracked": deployment.kind == DeploymentKind.BATCH and bool(settings.MLFLOW_URL),
         }
+        | federation.page_parts(deployment)
     )
     return render(request, "deployments/detail.html", context)
 
@@ -123,6 +125,7 @@ def _status_context(request: HttpRequest, deployment: Deployment) -> dict[str, A
             "healthy": bool(endpoint.get("healthy")) and deployment.status == Status.RUNNING,
             "door": addresses.door(deployment, endpoint["label"]),
             "bearer_url": addresses.bearer_url(deployment, endpoint["label"]),
+            "for_clients": bool((port := port_of(deployment, endpoint["label"])) and port.open),
         }
         for endpoint in deployment.endpoints
     ]

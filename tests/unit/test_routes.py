@@ -22,7 +22,8 @@ from accounts.oidc.config import Identity
 from dashboard.api.v1 import api
 from datacenters.jobspec import JobKind
 from jobs import services, sweeps
-from jobs.models import Deployment, Status, Storage
+from jobs.models import Deployment, FederationClient, Status, Storage
+from jobs.tools import mirror
 from tests.unit.projects.conftest import ask, bob, digits, engine, grace, site, vera, who  # noqa: F401  fixtures
 
 pytestmark = pytest.mark.django_db
@@ -121,6 +122,15 @@ POST deployment-start       302 404 403 302 302 404
 POST deployment-restart     302 404 403 302 302 404
 POST deployment-delete      302 404 403 302 302 404
 POST deployment-restore     302 404 403 302 302 404
+GET  federation-clients     302 404 200 200 200 404
+GET  federation-rounds      302 404 200 200 200 404
+GET  federation-figures     302 404 200 200 200 404
+GET  federation-add-outside 302 404 302 200 200 404
+POST federation-add-outside 302 404 302 200 200 404
+GET  federation-add-inside  302 404 302 200 200 404
+POST federation-add-inside  302 404 302 422 422 404
+POST federation-revoke      302 404 403 302 302 404
+POST federation-report      401 401 401 401 401 401
 POST deployment-extend      302 404 403 302 302 404
 GET  deployment-clone       302 404 302 302 302 404
 GET  open-endpoint          302 404 200 200 200 404
@@ -169,6 +179,7 @@ FORMS = {
     "project-members": {"username": "eve", "role": "member"},
     "project-member": {"role": "member"},
     "deploy": {"project": "engine"},
+    "federation-add-outside": {"name": "Hospital"},
     "train": {"project": "engine"},
 }
 # A module whose training takes one argument.
@@ -214,6 +225,9 @@ POST   restore_deployment       401 404 403 202 202 404 write
 GET    get_deployment_logs      401 404 200 200 200 404 read
 GET    list_deployment_events   401 404 200 200 200 404 read
 GET    list_deployment_storages 401 404 200 200 200 404 read
+GET    list_federation_clients  401 404 200 200 200 404 read
+POST   add_federation_client    401 404 403 201 201 404 write
+DELETE revoke_federation_client 401 404 403 204 204 404 write
 POST   create_sweep             401 422 422 201 201 422 write
 GET    list_sweeps              401 200 200 200 200 200 read
 GET    get_sweep                401 404 200 200 200 404 read
@@ -259,6 +273,7 @@ BODIES = {
     "create_deployment": {"module": "digits", "project": "engine"},
     "plan_deployment": {"module": "digits", "project": "engine"},
     "add_cluster": {"name": "garden", "address": "nowhere"},
+    "add_federation_client": {"name": "Hospital"},
     "create_sweep": {"module": "digits", "project": "engine", "grid": {"epochs": [1, 2]}},
 }
 
@@ -308,7 +323,18 @@ def things(engine, site, digits, ask, ada, settings):  # noqa: F811
     digits.api_document = TRAINS
     digits.save()
     sweep = sweeps.start_sweep(ask(project="engine", kind=JobKind.BATCH), [{"epochs": 1}], at_once=1, owner=ada)
-    return {"running": running.pk, "deleted": deleted.pk, "run": "0a1b2c", "token": token.pk, "sweep": sweep.pk}
+    mirror.ensure()
+    server = Deployment.objects.get(pk=services.deploy(ask("flower", project="engine"), owner=ada).pk)
+    client = FederationClient.objects.create(server=server, name="Institute", public_key="k")
+    ours = {
+        "running": running,
+        "deleted": deleted,
+        "token": token,
+        "sweep": sweep,
+        "federation": server,
+        "client": client,
+    }
+    return {"run": "0a1b2c", **{name: row.pk for name, row in ours.items()}}
 
 
 OF_STORAGES = re.compile(r"storage|^(list|get|put|upload|delete|move)_files?$|^make_folder$")
@@ -323,6 +349,8 @@ def a_storage() -> Storage:
 
 def named(name: str, part: str, things) -> object:
     """What stands in an address for this part of it."""
+    if "federation" in name:
+        return things["client" if part.startswith("client") else "federation"]
     if (part in ("pk", "id") and "deployment" in name) or name in ("open-endpoint", "use"):
         return {"label": "api"}.get(part, things["deleted" if "restore" in name else "running"])
     if part in ("pk", "id") and OF_STORAGES.search(name):
@@ -399,7 +427,8 @@ def test_every_page_has_its_line(things, who):  # noqa: F811
 def test_no_form_is_taken_from_another_site(things, who):  # noqa: F811
     """Without the form's token, or from another site's page with the token that it made up."""
     client = signed_in(who("grace"), enforce_csrf_checks=True)
-    names = [name for method, name in PAGE_LINES if method == "POST"]
+    by_a_secret = "federation-report"  # no browser comes there
+    names = [name for method, name in PAGE_LINES if method == "POST" and name != by_a_secret]
     assert {ask_page(client, "POST", name, things) for name in names} == {403}
     client.cookies["serai_csrf"] = "a" * 32
     client.defaults |= {"HTTP_ORIGIN": "http://api-x.apps.localhost:8000", "HTTP_X_CSRFTOKEN": "a" * 32}

@@ -20,6 +20,7 @@ WORDS: Mapping[str, str | Promise] = {
     "deployment.stopped": _("stopped"),
     "deployment.started": _("started again"),
     "deployment.restarted": _("restarted"),
+    "deployment.extended": _("extended"),
     "deployment.deleted": _("deleted"),
     "deployment.restored": _("restored"),
     "sweep.created": _("started the sweep"),

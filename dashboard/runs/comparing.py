@@ -12,6 +12,7 @@ from dashboard.use.charts import short
 from jobs.tracking import Run
 
 AT_LEAST, AT_MOST = 2, 10
+LABEL_PARAMETERS = 2
 
 Value = TypeVar("Value")
 
@@ -51,6 +52,17 @@ def compare(rows: Sequence[Row]) -> Comparison:
         parameters=_lines([run.params for run in runs], str),
         metrics=_lines([run.metrics for run in runs], number),
     )
+
+
+def labels_of(rows: Sequence[Row], differing: Comparison) -> list[str]:
+    """Their names; what differs stands behind them where several have the same, as those of a sweep."""
+    if len({row.name for row in rows}) == len(rows):
+        return [row.name for row in rows]
+    told = differing.parameters[:LABEL_PARAMETERS]
+    words = [", ".join(f"{line.name} {line.values[place]}" for line in told) for place in range(len(rows))]
+    if len(set(words)) < len(rows):
+        words = [row.run.id[:6] for row in rows]
+    return [f"{row.name} · {word}" for row, word in zip(rows, words, strict=True)]
 
 
 def metric_names(runs: Sequence[Run]) -> list[str]:

@@ -14,7 +14,7 @@ from accounts.models import WORKING, Project, User
 from dashboard import addresses, scope
 from dashboard.people import person
 from dashboard.runs import charts, files, looks
-from dashboard.runs.comparing import AT_LEAST, AT_MOST, compare, number
+from dashboard.runs.comparing import AT_LEAST, AT_MOST, compare, labels_of, number
 from dashboard.runs.listing import Listing, Row, columns_of, heading, listing, rows_of, uuid_of, wanted_by
 from jobs.models import Deployment, Sweep
 from jobs.tracking import TrackingRefused, TrackingUnavailable, Wanted
@@ -190,6 +190,7 @@ def comparison(request: HttpRequest) -> HttpResponse:
     whole = compare(rows)
     context = {
         "rows": rows,
+        "labels": list(zip(rows, labels_of(rows, whole.differing), strict=True)),
         "ids": [row.run.id for row in rows],
         "shown": whole if every else whole.differing,
         "alike": len(whole.lines) - len(whole.differing.lines),

@@ -100,7 +100,7 @@
     const charts = new Map();
     const hint = place.querySelector("p");
     const initially = hint.textContent;
-    const names = (place.dataset.names ?? "").split("\n");
+    const names = [...document.querySelectorAll("#legend li")].map((line) => line.textContent.trim());
 
     function show(series) {
       const known = charts.get(series.name);

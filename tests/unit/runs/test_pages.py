@@ -140,6 +140,14 @@ def test_the_comparison_shows_differences_alone_until_all_is_asked_for(adas, two
     assert "seed" in everything
 
 
+def test_runs_of_the_same_name_are_told_apart_by_what_differs(adas, two, ada):
+    for one in two.runs[account_in(ada.personal_project)]:
+        one["info"]["run_name"] = "digits"
+    shown = page(adas, "runs-compare", query="?ids=aa11,bb22")
+    assert "digits · epochs 3" in shown
+    assert "digits · epochs 5" in shown
+
+
 @pytest.mark.parametrize(
     ("ids", "said"),
     [("", "tick 2 to 10"), ("aa11", "tick 2 to 10"), ("aa11,bb22,cc33", "One of the runs is not there")],

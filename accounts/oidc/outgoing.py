@@ -15,7 +15,7 @@ LARGEST_BYTES = 1_000_000
 
 
 class Refused(requests.RequestException):
-    """It is not asked there, or its answer is not read; the text is for the log."""
+    """It is not asked there, or its answer is no use; the text is for the log."""
 
 
 class ProviderSession(requests.Session):

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from .config import Identity
-from .outgoing import ProviderSession, check_place
+from .outgoing import ProviderSession, Refused, check_place
 from .tokens import Untrusted, claims_of, merged, nonce_for
 
 DISCOVERY = "/.well-known/openid-configuration"
@@ -112,6 +112,8 @@ class IdentityAdapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # alla
     def _ask(self, method: str, url: str, **options: Any) -> dict[str, Any]:
         with ProviderSession(self.identity) as session:
             response = session.request(method, url, **options)
+        if response.status_code >= 500:
+            raise Refused(f"{url} answers {response.status_code}")
         if response.status_code != 200:
             raise Untrusted(f"{url} answers {response.status_code}: {response.text[:200]!r}")
         answer = response.json()

@@ -247,12 +247,15 @@ def test_a_code_of_another_sign_in_is_refused_by_its_verifier(server, known):
 
 
 # ── The provider does not do what it should ──────────────────────────────────────────────────────
-@pytest.mark.parametrize("status", [500, 503, 404, 302])
-def test_a_provider_that_is_down_gets_a_sentence(server, known, status):
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [(500, "does not answer"), (503, "does not answer"), (404, "cannot be trusted"), (302, "cannot be trusted")],
+)
+def test_a_provider_that_is_down_gets_a_sentence(server, known, status, sentence):
     server.next(status=status)
     answer = Client().post("/signin/with/institute")
     assert answer.status_code in (502, 503)
-    assert NAME in text(answer)
+    assert sentence in text(answer)
     assert "Back to signing in" in text(answer)
 
 

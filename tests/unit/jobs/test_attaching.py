@@ -244,3 +244,28 @@ def test_a_mount_that_was_killed_comes_back_with_all_that_was_written(run, files
     task.stop()
     assert (content(files / "before"), content(files / "after")) == ("1", "2")
     assert mounts(local_agent) == []
+
+
+def test_an_agent_that_was_killed_finds_mounts_as_they_were(run, files, local_agent):
+    task = run()
+    local_agent.kill()
+    assert task.does("open(here + '/photos/meanwhile', 'w').write('1')") == ""
+    local_agent.start()
+    soon(lambda: content(files / "meanwhile"), "1")
+    task.stop()
+    assert mounts(local_agent) == []
+    assert left_behind(local_agent, task.deployment) == []
+
+
+def test_one_who_holds_the_storages_and_was_killed_is_followed_by_another(run, files, local_agent):
+    task = run()
+    holder = next(pid for pid in left_behind(local_agent, task.deployment) if pid.isdigit())
+    os.kill(parent_of(int(holder)), signal.SIGKILL)
+    soon(lambda: task.does("open(here + '/photos/after', 'w').write('2')"), "", 40)
+    task.stop()
+    assert content(files / "after") == "2"
+    assert left_behind(local_agent, task.deployment) == []
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

@@ -238,6 +238,8 @@ class DeployForm(forms.Form):
             if values.get(name) in (None, "") and name not in self.errors:
                 values[name] = default
         values |= lifetime_fields.complete(values)
+        for name, problem in lifetime_fields.problems(values):
+            self.add_error(name, problem)
         if self.kind == DeploymentKind.BATCH and not self.owner.can(Capability.TRAIN):
             self.add_error(None, _("Your account may use modules, not train them. Ask an administrator for more."))
         if not values.get("gpus") and any(values.get(name) for name in RESOURCES[4:]) and not self._asked_by_author():

@@ -1,6 +1,7 @@
 """What the form of a service asks about its end: after how long, and after how long without use."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -17,6 +18,7 @@ from marketplace.models import Asset
 
 OPTION = "option-"
 NAMES = ("max_run_seconds", "idle_stop_minutes")
+SECONDS_OF = dict(zip(NAMES, (1, 60), strict=True))
 
 
 def fields(asset: Asset | None) -> Iterator[tuple[str, forms.Field]]:
@@ -35,8 +37,8 @@ def fields(asset: Asset | None) -> Iterator[tuple[str, forms.Field]]:
         required=False,
     )
     if is_environment(asset):
-        time.validators.append(_within(settings.IDE_HOURS_MAX * 3_600, 1))
-        unused.validators.append(_within(settings.IDE_IDLE_MINUTES_MAX, 60))
+        for name, field in zip(NAMES, (time, unused), strict=True):
+            field.validators.append(partial(_check, name))
     yield from zip(NAMES, (time, unused), strict=True)
 
 
@@ -46,7 +48,13 @@ def suggested(asset: Asset | None) -> dict[str, int]:
 
 
 def environment_defaults() -> dict[str, int]:
-    return dict(zip(NAMES, (settings.IDE_HOURS * 3_600, settings.IDE_IDLE_MINUTES), strict=True))
+    usual, most = (settings.IDE_HOURS * 3_600, settings.IDE_IDLE_MINUTES), _limits()
+    return {name: min(value or most[name], most[name] or value) for name, value in zip(NAMES, usual, strict=True)}
+
+
+def _limits() -> dict[str, int]:
+    """The most that people may choose for an environment; 0: anything."""
+    return dict(zip(NAMES, (settings.IDE_HOURS_MAX * 3_600, settings.IDE_IDLE_MINUTES_MAX), strict=True))
 
 
 def complete(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,6 +62,15 @@ def complete(values: Mapping[str, Any]) -> dict[str, Any]:
     if not values.get(OPTION + tools.BESIDE):
         return {}
     return {name: default for name, default in environment_defaults().items() if values.get(name) is None}
+
+
+def problems(values: Mapping[str, Any]) -> Iterator[tuple[str, ValidationError]]:
+    """Of a module with JupyterLab beside it; an environment's own fields know their limits."""
+    for name in NAMES if values.get(OPTION + tools.BESIDE) else ():
+        try:
+            _check(name, values.get(name) or 0)
+        except ValidationError as problem:
+            yield name, problem
 
 
 def is_environment(asset: Asset | None) -> bool:
@@ -72,9 +89,7 @@ def asked_before(request: Mapping[str, Any]) -> dict[str, int]:
     return {name: request[name] or 0 for name in NAMES if name in request}
 
 
-def _within(most: int, seconds: int) -> Callable[[int], None]:
-    def check(value: int) -> None:
-        if most and not 0 < value <= most:
-            raise ValidationError(_("Here it is %(most)s at most.") % {"most": in_words(most * seconds)})
-
-    return check
+def _check(name: str, value: int) -> None:
+    most = _limits()[name]
+    if most and not 0 < value <= most:
+        raise ValidationError(_("Here it is %(most)s at most.") % {"most": in_words(most * SECONDS_OF[name])})

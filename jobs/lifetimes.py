@@ -119,12 +119,12 @@ def look_after(deployment: Deployment, now: datetime | None = None) -> None:
 
 
 def _start_clocks(now: datetime) -> None:
-    """From the moment that it runs; a start again begins with none."""
-    up = Deployment.objects.filter(status=Status.RUNNING)
-    limited = up.filter(deadline=None, request__has_key="max_run_seconds").exclude(request__max_run_seconds=None)
+    """From the moment that its program runs, though it may not answer yet; a start again begins with none."""
+    up, seen = Deployment.objects.filter(status=Status.RUNNING), Deployment.objects.filter(status__in=SEEN)
+    limited = seen.filter(deadline=None, request__has_key="max_run_seconds").exclude(request__max_run_seconds=None)
     for deployment in limited:
         deadline = (deployment.started or now) + timedelta(seconds=deployment.request["max_run_seconds"])
-        up.filter(pk=deployment.pk, starts=deployment.starts, deadline=None).change(deadline=deadline)
+        seen.filter(pk=deployment.pk, starts=deployment.starts, deadline=None).change(deadline=deadline)
     up.filter(last_active=None, kind=DeploymentKind.SERVICE).change(last_active=now)
 
 

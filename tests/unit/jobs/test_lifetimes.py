@@ -90,6 +90,13 @@ def test_a_batch_that_waits_for_its_next_attempt_is_stopped_too(runs, clock):
     assert seen(deployment).status == Status.STOPPING
 
 
+def test_what_never_answers_ends_too(site, digits, ask, ada, clock):
+    deployment = services.deploy(ask(max_run_seconds=60), owner=ada)
+    Deployment.objects.update(status=Status.STARTING, started=NOON)
+    clock.goes_to(NOON + MINUTE)
+    assert seen(deployment).status == Status.STOPPING
+
+
 def test_what_has_no_time_runs_for_ever(runs, clock):
     deployment = runs()
     clock.goes_to(NOON + timedelta(days=400))

@@ -86,6 +86,15 @@ def test_it_ends_as_a_development_environment_does(site, ide, digits, ada):  # n
     assert (never.deploy_request().max_run_seconds, never.deploy_request().idle_stop_minutes) == (None, None)
 
 
+def test_it_keeps_to_what_the_site_allows_environments(site, ide, digits, ada, settings):  # noqa: F811
+    settings.IDE_HOURS_MAX = 2
+    form = DeployForm.from_api(body(tool=None, module="digits", options=TOGETHER, max_run_seconds=0), owner=ada)
+    assert dict(form.problems())["#/max_run_seconds"] == "Here it is 2 h at most."
+    plain = DeployForm.from_api(body(tool=None, module="digits", options=TOGETHER), owner=ada)
+    assert plain.is_valid(), plain.problems()
+    assert plain.deploy_request().max_run_seconds == 7_200
+
+
 def test_it_goes_where_packages_run_though_the_module_has_an_image(digits):  # noqa: F811
     both = Asset(docker_image="example/digits", package="/srv/digits")
     assert placement.needs_of(both).runtimes == (Runtime.CONTAINER, Runtime.PACKAGE)
@@ -132,4 +141,4 @@ def _a_server_that_is_killed_comes_back(lab, world, running) -> None:
     assert ill.reason == "ide: Nothing listens at its port."
     assert world.until(running, lambda row: row.healthy and row.status == Status.RUNNING).reason == ""
     assert lab.ask("GET", "/api/kernels").json == []
-    assert "became healthy" in running.events.values_list("verb", flat=True)
+    assert running.events.filter(verb="became ready").count() == 2

@@ -228,6 +228,8 @@ CELERY_BEAT_SCHEDULE = {
     "make MLflow accounts that wait": {"task": "jobs.tasks.make_tracking_accounts", "schedule": 30.0},
     "send what trainings could not": {"task": "jobs.tasks.send_journals", "schedule": 30.0},
     "remember the runs of trainings": {"task": "jobs.tasks.remember_runs", "schedule": 15.0},
+    "start the next trainings of sweeps": {"task": "jobs.tasks.advance_sweeps", "schedule": 5.0},
+    "gather the runs of sweeps": {"task": "jobs.tasks.track_sweeps", "schedule": 15.0},
     "read the marketplace's sources": {"task": "marketplace.tasks.sync_all", "schedule": 6 * 3600.0},
     "forget what was deleted": {"task": "jobs.tasks.forget_deleted", "schedule": 60.0},
 }
@@ -243,8 +245,6 @@ SERAI_TASKS_DIR = env.text("SERAI_TASKS_DIR")
 MLFLOW_DATA = SERAI_DATA / "mlflow"
 # Where tasks outside the local datacenter reach it; empty: they are not tracked.
 MLFLOW_PUBLIC_URL = env.url("MLFLOW_PUBLIC_URL")
-    "start the next trainings of sweeps": {"task": "jobs.tasks.advance_sweeps", "schedule": 5.0},
-    "gather the runs of sweeps": {"task": "jobs.tasks.track_sweeps", "schedule": 15.0},
 # Of a server elsewhere; our own keeps its password in MLFLOW_DATA.
 MLFLOW_ADMIN_USERNAME = env.text("MLFLOW_ADMIN_USERNAME", "admin")
 MLFLOW_ADMIN_PASSWORD = env.text("MLFLOW_ADMIN_PASSWORD")

@@ -5,6 +5,7 @@ with lies apart and holds every class.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +71,7 @@ def _chances(weights: Weights, images: Numbers) -> Numbers:
     return np.asarray(scores / scores.sum(axis=1, keepdims=True))
 
 
+@cache
 def _split() -> tuple[Digits, Digits]:
     images, labels = load_digits(return_X_y=True)
     order = np.random.default_rng(SPLIT_SEED).permutation(len(labels))

@@ -28,7 +28,7 @@ COMMON = {
     "min_evaluate_nodes": "min-evaluate",
     "min_available_nodes": "min-available",
 }
-STEP = {"eta": "eta", "eta_l": "eta-l", "tau": "tau"}
+STEP = {"eta": "eta", "tau": "tau"}  # Flower's eta_l changes nothing: clients have their own learning rate
 MOMENTS = {"beta_1": "beta-1", "beta_2": "beta-2"}
 STRATEGIES: Mapping[str, tuple[type[FedAvg], Mapping[str, str]]] = {
     "FedAvg": (FedAvg, {}),

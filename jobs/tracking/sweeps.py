@@ -10,11 +10,10 @@ from django.utils import timezone
 from jobs.models import Sweep
 from jobs.tracking.accounts import ensure_project, login_of
 from jobs.tracking.client import TrackingRefused, TrackingUnavailable, call
-from jobs.tracking.runs import PARENT_TAG, Run, login, search_runs
+from jobs.tracking.runs import DEPLOYMENT_TAG, MODULE_TAG, PARENT_TAG, SWEEP_TAG, Run, login, search_runs
 
 logger = logging.getLogger(__name__)
 
-SWEEP_TAG = "serai.sweep"
 # A sweep that ended while MLflow was away is told to it for so long.
 TOLD_FOR = timedelta(days=1)
 MANY = 1000
@@ -43,7 +42,8 @@ def adopt(sweep: Sweep, run_id: str) -> None:
 
 def runs_of_sweep(sweep: Sweep) -> list[Run]:
     """Those of its trainings, as far as MLflow knows of them."""
-    return search_runs(sweep.project, f"tags.`{PARENT_TAG}` = '{sweep.run_id}'", limit=MANY) if sweep.run_id else []
+    words = f"tags.`{SWEEP_TAG}` = '{sweep.pk}' and tags.`{DEPLOYMENT_TAG}` != ''"  # not the one that holds them
+    return search_runs(sweep.project, words, limit=MANY)
 
 
 def _tend(sweep: Sweep) -> None:
@@ -59,7 +59,7 @@ def _tend(sweep: Sweep) -> None:
 def _make_parent(sweep: Sweep) -> bool:
     """False if somebody else made it at the same moment."""
     account = ensure_project(sweep.project)
-    tags = {SWEEP_TAG: str(sweep.pk), "serai.module": sweep.asset_slug, "serai.project": sweep.project.slug}
+    tags = {SWEEP_TAG: str(sweep.pk), MODULE_TAG: sweep.asset_slug, "serai.project": sweep.project.slug}
     made = call(
         login_of(account),
         "POST",
@@ -79,7 +79,7 @@ def _make_parent(sweep: Sweep) -> bool:
 
 
 def _adopt_missing(sweep: Sweep) -> None:
-    known = {run.id for run in runs_of_sweep(sweep)}
+    known = {run.id for run in runs_of_sweep(sweep) if run.tags.get(PARENT_TAG) == sweep.run_id}
     for run_id in sweep.deployments.exclude(run_id="").values_list("run_id", flat=True):
         if run_id not in known:
             adopt(sweep, run_id)

@@ -1,7 +1,7 @@
 """The rows of the deploy form that attach storages and name datasets: ``storages-0-path``, ``datasets-1-source``.
 
 Each row is some fields of the one form, so that pages, REST and clones fill them as any other, and an error finds
-its place at ``#/storages/0/path``. The form has as many rows as it is given values for, and an empty one.
+its place at ``#/storages/0/path``. A page that is shown for the first time has an empty row of each.
 """
 
 import re
@@ -46,14 +46,14 @@ def rows_in(names: Iterable[str], group: str) -> int:
 
 # ── Fields ───────────────────────────────────────────────────────────────────────────────────────
 def fields(
-    names: Sequence[str], *, owner: User, capacities: Sequence[Capacity], empty: int
+    names: Sequence[str], *, owner: User, capacities: Sequence[Capacity], least: int, another: str
 ) -> Iterator[tuple[str, forms.Field]]:
-    """For the rows that these names speak of, and so many empty ones."""
+    """For the rows that these names speak of, at least so many, and one more of the group that another is wanted of."""
     known = Storage.objects.usable_by(owner).select_related("project").order_by("project__name", "name")
     choices = [(str(row.pk), f"{row.name} ({row.project.name})") for row in known]
     make = {"storages": lambda: _storage_fields(choices, capacities), "datasets": _dataset_fields}
     for group, row in make.items():
-        for index in range(min(rows_in(names, group) + empty, MOST)):
+        for index in range(min(max(rows_in(names, group), least) + (group == another), MOST)):
             yield from ((f"{group}-{index}-{name}", field) for name, field in row().items())
 
 

@@ -194,9 +194,10 @@ class DeployForm(forms.Form):
             yield from lifetime_fields.fields(self.asset)
 
     def _attachment_fields(self, names: list[str]) -> dict[str, forms.Field]:
-        """Rows for what was sent; an empty one to be filled in a page that is shown for the first time."""
-        empty = 0 if self.is_bound else 1
-        return dict(attachment_fields.fields(names, owner=self.owner, capacities=self.capacities, empty=empty))
+        """Rows for what was sent; at least an empty one in a page that is shown for the first time."""
+        least, another = 0 if self.is_bound else 1, str(self.initial.get("add", ""))
+        fields = attachment_fields.fields
+        return dict(fields(names, owner=self.owner, capacities=self.capacities, least=least, another=another))
 
     # ── Filled by REST ───────────────────────────────────────────────────────────────────────────
     @classmethod

@@ -179,9 +179,12 @@ def start_nomad_agent(folder: Path) -> Agent:
 def _nomad_config(http: int, rpc: int, serf: int, tasks: Path) -> dict[str, Any]:
     meta = {
         "serai_python": "/usr/bin/python3",
-        "serai_uv": shutil.which("uv") or "",
+        "serai_uv": shutil.which("uv") or str(Path(sys.executable).with_name("uv")),
         "serai_packages_root": str(tasks / "packages"),
         "serai_storage_root": str(tasks / "storage"),
+        "serai_rclone": str(Path(sys.executable).with_name("rclone")),
+        "serai_mounts_root": str(tasks / "mounts"),
+        "serai_fuse": "true" if os.path.exists("/dev/fuse") else "",
     }
     denied = "env_aws,env_gce,env_azure,env_digitalocean,consul,vault,cni,bridge"
     return {

@@ -172,6 +172,8 @@ def test_another_row_comes_without_losing_what_was_typed(client, ada, site, digi
     assert 'value="in it"' in page
     assert 'value="Mine"' in page
     assert 'name="storages-1-storage"' in page
+    assert 'name="storages-2-storage"' not in page
+    assert 'name="datasets-1-source"' not in page
 
 
 def test_a_row_without_its_storage_is_asked_for_it(client, ada, site, digits, photos):

@@ -78,7 +78,7 @@ def list_deployments(
     limit: paging.Limit = paging.DEFAULT_LIMIT,
     cursor: paging.Cursor = None,
 ) -> DeploymentList:
-    rows = visible(request).search(q)
+    rows = visible(request).in_lists().search(q)
     rows = rows.filter(status__in=status) if status else rows
     rows = rows.filter(project__slug=project) if project else rows
     rows = rows.filter(asset_slug=module) if module else rows

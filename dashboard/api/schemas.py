@@ -7,7 +7,7 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Schema
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from accounts.models import Project, User
 from dashboard import addresses
@@ -245,13 +245,13 @@ class ToolDetailOut(ToolOut):
         }
 
 
-class EndpointOut(Schema):
+class EndpointOut(BaseModel):
     name: str
     url: str
     healthy: bool
 
 
-class ResourcesOut(Schema):
+class ResourcesOut(BaseModel):
     cpu_cores: float
     memory_mb: int
     disk_mb: int
@@ -262,7 +262,7 @@ class ResourcesOut(Schema):
     gpu_compute_capability: float
 
 
-class DeploymentOut(Schema):
+class DeploymentOut(BaseModel):
     id: UUID
     module: str | None
     tool: str | None
@@ -492,7 +492,7 @@ def _by_model(nodes: list[Node]) -> list[DeviceOut]:
     return list(found.values())
 
 
-class ListOut(Schema):
+class ListOut(BaseModel):
     count: int
     next: str | None
 

@@ -28,6 +28,7 @@ from jobs.compilers import CannotCompile
 from jobs.models import UNDO_LASTS, Deployment, DeploymentKind, DeploymentQuerySet, Status
 from jobs.specs import job_json
 from jobs.tools import port_of
+from marketplace.models import Kind
 
 PAGE_SIZE = 50
 USAGE_POINTS = 600
@@ -47,7 +48,7 @@ class LogEntry:
 def index(request: HttpRequest) -> HttpResponse:
     """My deployments, newest first; filters in the URL. The same view answers the live fragment."""
     user = person(request)
-    rows = _visible(request).search(request.GET.get("q", ""))
+    rows = _visible(request).in_lists().search(request.GET.get("q", ""))
     chosen = [status for status in request.GET.getlist("status") if status in Status.values]
     rows = rows.filter(status__in=chosen) if chosen else rows
     project = _project_asked(request)
@@ -83,7 +84,7 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         | _outcome_context(deployment)
         | {
             "events": _events(deployment),
-            "tracked": deployment.kind == DeploymentKind.BATCH and bool(settings.MLFLOW_URL),
+            "tracked": _trains(deployment) and bool(settings.MLFLOW_URL),
         }
         | federation.page_parts(deployment)
     )
@@ -296,8 +297,13 @@ def restore(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_GET
 def clone(request: HttpRequest, pk: UUID) -> HttpResponse:
     deployment = _load(request, pk)
-    name = "train" if deployment.kind == DeploymentKind.BATCH else "deploy"
+    name = "train" if _trains(deployment) else "deploy"
     return redirect(f"{reverse(name, args=[deployment.asset_slug])}?clone={pk}")
+
+
+def _trains(deployment: Deployment) -> bool:
+    """A module's batch run; a tool's is no training."""
+    return deployment.kind == DeploymentKind.BATCH and deployment.asset_kind == Kind.MODULE
 
 
 def _visible(request: HttpRequest) -> DeploymentQuerySet:

@@ -74,6 +74,11 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
         """With all that a page or an answer says of a deployment, in one query."""
         return self.select_related("project", "owner", "datacenter__cluster", "asset", "sweep")
 
+    def in_lists(self) -> Self:
+        """With all that a line of a list says, and without what is large or secret."""
+        named = self.select_related(None).select_related("project", "owner", "datacenter")
+        return named.defer("api_document", "evidence")
+
     def search(self, words: str) -> Self:
         return self.filter(Q(title__icontains=words) | Q(asset_slug__icontains=words)) if words else self
 

@@ -114,9 +114,10 @@ def in_units(seconds: int) -> str:
     return " ".join(words)
 
 
-def fields() -> dict[str, forms.Field]:
+def fields(*, script: bool = True) -> dict[str, forms.Field]:
+    """``script``: whether one may take the place of what it runs."""
     return {
-        "script": ScriptField(),
+        **({"script": ScriptField()} if script else {}),
         "retries": forms.IntegerField(
             label=gettext_lazy("Try again after a failure"),
             help_text=gettext_lazy("How often at most. Each attempt begins from the start."),

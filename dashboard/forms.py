@@ -189,7 +189,7 @@ class DeployForm(forms.Form):
 
     def _fields_of_kind(self) -> Iterator[tuple[str, forms.Field]]:
         if self.kind == DeploymentKind.BATCH:
-            yield from batch_fields.fields().items()
+            yield from batch_fields.fields(script=tools.tool_of(self.asset) is None).items()
         else:
             yield from lifetime_fields.fields(self.asset)
 
@@ -204,7 +204,7 @@ class DeployForm(forms.Form):
     def from_api(cls, body: Mapping[str, Any], *, owner: User) -> Self:
         """The form filled with the body of ``POST deployments`` as its schema gives it."""
         asset = _asked_asset(body)
-        kind = body["kind"] or DeploymentKind.SERVICE
+        kind = body["kind"] or tools.kind_of(asset)
         given = _given(body)
         rows = {name: value for name, value in given.items() if attachment_fields.is_ours(name)}
         blank = cls(owner=owner, asset=asset, kind=kind, initial=rows)

@@ -67,6 +67,7 @@ FIELDS: Mapping[str, Callable[..., forms.Field]] = {
     "text": _text(forms.CharField),
     "image-tag": _text(forms.CharField, IMAGE_TAG),
     "repository": _text(RepositoryField),
+    "deployment": _text(forms.CharField),  # whether it is one that may be named is said with the project
     "integer": _number(forms.IntegerField),
     "number": _number(forms.FloatField),
     "boolean": lambda _option, **words: forms.BooleanField(**words),

@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from accounts.models import WORKING, AuditEvent, Capability, Project, User
 from datacenters.jobspec import JobKind
 from datacenters.models import Datacenter
-from marketplace.models import Asset, Kind
+from marketplace.models import Asset
 
-from . import attaching, beside, doorbell, placement, quotas
+from . import attaching, beside, doorbell, placement, quotas, tools
 from .compilers import can_compile
 from .federation import members
 from .models import FINAL, UNDO_LASTS, Deployment, DeploymentQuerySet, IdempotencyKey, Status, Sweep, as_json
@@ -24,6 +24,7 @@ from .options import options_of
 from .places import places_for, why_closed
 from .refusals import FieldError, IdempotencyConflict, NotPossibleNow, QuotaExceeded, RequestRefused
 from .requests import DeployRequest, ResourceRequest
+from .tools import references
 
 __all__ = [
     "FieldError",
@@ -243,6 +244,7 @@ def _checked(request: DeployRequest, owner: User) -> tuple[Asset, Project]:
     errors += beside.errors(request, owner)
     if asset is not None and project is not None:
         errors += members.errors(request, asset, project)
+        errors += references.errors(request, asset, project)
     if errors or asset is None or project is None:
         raise RequestRefused(*errors)
     return asset, project
@@ -254,14 +256,20 @@ def _asset_errors(request: DeployRequest, asset: Asset | None) -> Iterator[Field
     elif not can_compile(asset):
         text = _("Serai does not know yet how to run “%(title)s”.")
         yield FieldError(f"#/{asset.kind}", text % {"title": asset.title})
-    elif asset.kind == Kind.TOOL and request.kind is JobKind.BATCH:
-        yield FieldError("#/kind", _("A tool is a service: only modules train."))
+    elif request.kind != tools.kind_of(asset, request.kind):
+        yield FieldError("#/kind", _wrong_kind(request.kind))
     else:
         known = {option.name for option in options_of(asset, request.kind)}
         for name in sorted(set(request.options) - known):
             text = _("This has no option “%(name)s”. It has: %(known)s.")
             values = {"name": name, "known": ", ".join(sorted(known)) or _("none")}
             yield FieldError(f"#/options/{name}", text % values)
+
+
+def _wrong_kind(asked: JobKind) -> str:
+    if asked is JobKind.BATCH:
+        return _("A tool is a service: only modules train.")
+    return _("This tool ends by itself: its kind is “batch”.")
 
 
 def _project_errors(request: DeployRequest, project: Project | None, owner: User) -> Iterator[FieldError]:

@@ -10,26 +10,26 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import WORKING
 from dashboard import cloning, scope, snippets
-from dashboard.forms import DeployForm, api_body, plan_of
+from dashboard.forms import OPTION, DeployForm, api_body, plan_of
 from dashboard.people import person
 from dashboard.sweep_forms import SweepForm, sweep_body
-from jobs import refusals, services, sweeps
+from jobs import refusals, services, sweeps, tools
 from jobs.models import DeploymentKind
-from marketplace.models import Asset
+from marketplace.models import Asset, Kind
 
 
 @login_required
 def deploy(request: HttpRequest, slug: str, kind: str = DeploymentKind.SERVICE) -> HttpResponse:
     """The form (GET) and what it sends (POST); what is wrong comes back in it with 422."""
     asset = get_object_or_404(Asset.objects.listed(), slug=slug)
-    user = person(request)
+    user, kind = person(request), tools.kind_of(asset, kind)
     # An empty form is sent too: everything in it has a default.
     wants_a_row = "add" in request.POST
     data = request.POST if request.method == "POST" and not wants_a_row else None
-    initial = _project_chosen(request) | cloning.values(request.GET, asset, user)
+    initial = _project_chosen(request) | _options_in(request) | cloning.values(request.GET, asset, user)
     if wants_a_row:
         initial |= _as_sent(request)
-    form = _form_of(kind)(data, owner=user, asset=asset, kind=kind, initial=initial)
+    form = _form_of(kind, asset)(data, owner=user, asset=asset, kind=kind, initial=initial)
     if form.is_valid():
         try:
             return _started(request, form)
@@ -37,7 +37,7 @@ def deploy(request: HttpRequest, slug: str, kind: str = DeploymentKind.SERVICE) 
             form.refuse(refusal.errors)
         except refusals.QuotaExceeded as excess:
             form.add_error(None, str(excess))
-    context = {"form": form, "asset": asset, "training": kind == DeploymentKind.BATCH, **_beside(form)}
+    context = {"form": form, "asset": asset, "training": _trains(kind, asset), **_beside(form)}
     return render(request, "deployments/new.html", context, status=422 if form.errors else 200)
 
 
@@ -60,12 +60,23 @@ def _started(request: HttpRequest, form: DeployForm) -> HttpResponse:
 def beside(request: HttpRequest, slug: str, kind: str = DeploymentKind.SERVICE) -> HttpResponse:
     """What stands beside the form as it is filled: where it would run, and the same as a script."""
     asset = get_object_or_404(Asset.objects.listed(), slug=slug)
-    form = _form_of(kind)(request.POST, owner=person(request), asset=asset, kind=kind)
+    kind = tools.kind_of(asset, kind)
+    form = _form_of(kind, asset)(request.POST, owner=person(request), asset=asset, kind=kind)
     return render(request, "deployments/_beside.html", _beside(form))
 
 
-def _form_of(kind: str) -> type[DeployForm]:
-    return SweepForm if kind == DeploymentKind.BATCH else DeployForm
+def _form_of(kind: str, asset: Asset) -> type[DeployForm]:
+    return SweepForm if _trains(kind, asset) else DeployForm
+
+
+def _trains(kind: str, asset: Asset) -> bool:
+    """A module's batch run; a tool's is no training."""
+    return kind == DeploymentKind.BATCH and asset.kind == Kind.MODULE
+
+
+def _options_in(request: HttpRequest) -> dict[str, str]:
+    """What a link fills in, such as the deployment that a tool does something with."""
+    return {name: str(text) for name, text in request.GET.items() if name.startswith(OPTION)}
 
 
 def _beside(form: DeployForm) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 
 from jobs.tools.files import ToolFault, load, read
 from jobs.tools.secrets import BESIDE, Login, beside, certificate, is_environment, login, port_of, secrets_of
-from jobs.tools.shelf import known, tool_of
+from jobs.tools.shelf import kind_of, known, tool_of
 from jobs.tools.tool import Authorization, Shelf, Tool, ToolOption, ToolPort, ToolRuntime, ToolTask
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "beside",
     "certificate",
     "is_environment",
+    "kind_of",
     "known",
     "load",
     "login",

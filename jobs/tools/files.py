@@ -81,6 +81,8 @@ def _wrong_option(option: Mapping[str, Any]) -> Iterator[str]:
         yield _("%(place)s: “choices” belong to an option of type “choice”, and to no other.") % {"place": place}
     elif kind == "choice" and option.get("default") not in option["choices"]:
         yield _("%(place)s: the default must be one of the choices.") % {"place": place}
+    if (kind == "deployment") != ("of" in option):
+        yield _("%(place)s: “of” belongs to an option of type “deployment”, and to no other.") % {"place": place}
     if kind not in NUMBERS and ("minimum" in option or "maximum" in option):
         yield _("%(place)s: only a number has a minimum or maximum.") % {"place": place}
     if kind in (*NUMBERS, "boolean") and not _fits(option, option.get("default")):

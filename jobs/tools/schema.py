@@ -20,7 +20,7 @@ VARIABLE = "^[A-Z][A-Z0-9_]*$"
 PATH = "^(?!/)(?!.*\\.\\.).+$"  # below the folder, whichever it is
 FILE: Json = {"type": "string", "pattern": PATH}  # beside the tool file
 VOLUME = "^[a-z][a-z0-9-]{0,29}$"
-OPTION_TYPES = ("text", "integer", "number", "boolean", "choice", "repository")
+OPTION_TYPES = ("text", "integer", "number", "boolean", "choice", "repository", "deployment")
 ACTIVITIES = ("jupyter", "code-server")
 COOKIE = "^[A-Za-z0-9_-]+$"
 RESOURCES = ("cpu_cores", "memory_mb", "disk_mb", "gpus", "gpu_memory_mb", "gpu_compute_capability")
@@ -53,6 +53,7 @@ OPTION = _object(
     minimum={"type": "number"},
     maximum={"type": "number"},
     choices=_named(".", TEXT),  # value: title
+    of=TEXT,  # of a deployment: the tool that it must be one of
 )
 PORT = _object(
     ("label",),

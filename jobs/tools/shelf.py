@@ -5,6 +5,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from datacenters.jobspec import JobKind
 from marketplace.models import Asset, Kind
 
 from .files import load
@@ -24,6 +25,12 @@ def _known(folders: tuple[Path, ...]) -> Shelf:
     tools = {name: tool for shelf in reversed(shelves) for name, tool in shelf.tools.items()}
     faults = {name: sentences for shelf in shelves for name, sentences in shelf.faults.items() if name not in tools}
     return Shelf(tools, faults)
+
+
+def kind_of(asset: Asset | None, asked: str = JobKind.SERVICE) -> str:
+    """A tool says itself whether it goes on or ends; a module does what is asked."""
+    tool = tool_of(asset)
+    return str(tool.kind) if tool else str(asked)
 
 
 def tool_of(asset: Asset | None) -> Tool | None:

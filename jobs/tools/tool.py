@@ -24,6 +24,7 @@ class ToolOption:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[tuple[str, str], ...] = ()  # value, title
+    of: str = ""  # of type deployment: the tool that it must be one of
 
     @property
     def variable(self) -> str:

@@ -82,9 +82,10 @@ def _of(holder: Project | User) -> dict[str, Any]:
 
 def lock(*, project: Project, owner: User) -> None:
     """Make everybody else who asks for the same shares wait until this transaction ends."""
-    # SQLite has no row locks and needs none: its transactions begin with the one write lock.
-    User.objects.select_for_update().get(pk=owner.pk)
-    Project.objects.select_for_update().get(pk=project.pk)
+    # SQLite has no row locks and needs none: its transactions begin with the one write lock. Not the key: whoever
+    # only refers to them, as a line of the audit does, needs not wait, and so cannot wait in a circle.
+    User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
 
 
 def check(resources: ResourceRequest, *, project: Project, owner: User) -> None:

@@ -98,7 +98,7 @@ def _start_next(sweep_id: UUID) -> bool:
         return False
     with transaction.atomic():
         quotas.lock(project=sweep.project, owner=sweep.owner)
-        sweep = _row(sweep_id).with_parts().select_for_update(of=("self",)).get()
+        sweep = _row(sweep_id).with_parts().select_for_update(of=("self",), no_key=True).get()
         place = next_place(sweep)
         if place is None:
             return False

@@ -24,6 +24,14 @@ class TokenRefused(Unreachable):
     """It answers, but not to Serai's token: nothing can be asked or told until somebody changes that."""
 
 
+class NamespaceMissing(TokenRefused):
+    """The project has no namespace there, and Serai's token may not make one; ``namespace`` is its name."""
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(f"There is no namespace {namespace}, and Serai's token may not make one.")
+        self.namespace = namespace
+
+
 class JobRejected(DatacenterError):
     """It will never take this job as it is."""
 

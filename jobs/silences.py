@@ -1,11 +1,11 @@
 """What to say of a datacenter that cannot be asked: it does not answer, or it answers, but not to Serai."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from datacenters.interface import DatacenterError, TokenRefused
+from datacenters.interface import DatacenterError, NamespaceMissing, TokenRefused
 
 Text = str | Promise
 
@@ -37,5 +37,16 @@ NO_ENTRY = Silence(
 )
 
 
+def _no_namespace(namespace: str) -> Silence:
+    advice = _("Its operator runs once: nomad namespace apply %(namespace)s. Or stop it and choose another datacenter.")
+    return replace(
+        NO_ENTRY,
+        not_sent=_("This project has no place in %(datacenter)s yet, so this has not been sent. It is tried again."),
+        wait=str(advice) % {"namespace": namespace},
+    )
+
+
 def silence(error: DatacenterError | None) -> Silence:
+    if isinstance(error, NamespaceMissing):
+        return _no_namespace(error.namespace)
     return NO_ENTRY if isinstance(error, TokenRefused) else NO_ANSWER

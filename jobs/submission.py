@@ -5,6 +5,7 @@ update, and whoever finds a claim that ran out does it again. The job's id is th
 """
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -15,10 +16,10 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from datacenters.interface import DatacenterError, JobNotFound, JobRejected, Unreachable
+from datacenters.interface import Adapter, DatacenterError, JobNotFound, JobRejected, Unreachable
 from datacenters.services import adapter_for
 
-from . import doorbell, news, projection, services, tracking
+from . import doorbell, elsewhere, news, projection, services, tracking
 from .compilers import CannotCompile, compile_deployment
 from .models import Deployment, DeploymentQuerySet, Status
 from .silences import silence
@@ -91,18 +92,33 @@ def _takeovers(deployment: Deployment) -> int:
 def send(claimed: Claim) -> None:
     deployment = claimed.deployment
     tracking.prepare(deployment)
+    asked = False
     try:
         spec, secrets = compile_deployment(deployment)
         assert deployment.datacenter is not None
         adapter = adapter_for(deployment.datacenter.cluster)
         adapter.ensure_namespace(spec.namespace)
+        asked = True
         index = adapter.submit(spec, secrets)
     except Unreachable as error:
-        _put_back(claimed, error)
-    except (JobRejected, CannotCompile) as error:
+        surely_not_there = deployment.attempts == 1 and not asked
+        if not (surely_not_there and elsewhere.move(claimed.row, deployment, error)):
+            _put_back(claimed, error)
+    except JobRejected as error:
+        if elsewhere.move(claimed.row, deployment, error):
+            _forget_at(adapter, deployment)
+        else:
+            _fail(claimed, str(error))
+    except CannotCompile as error:
         _fail(claimed, str(error))
     else:
         _sent(claimed, index)
+
+
+def _forget_at(adapter: Adapter, deployment: Deployment) -> None:
+    """The secrets of a job that was refused after they were written."""
+    with suppress(DatacenterError):
+        adapter.purge(deployment.job_id, deployment.namespace)
 
 
 def _sent(claimed: Claim, index: int) -> None:

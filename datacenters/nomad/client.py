@@ -16,6 +16,7 @@ from datacenters.interface import (
     JobNotFound,
     JobRejected,
     JobState,
+    NamespaceMissing,
     NodeFacts,
     Reason,
     Rights,
@@ -104,10 +105,7 @@ class NomadAdapter:
             self._calls.json(self._nomad.namespace, method="post", body=body, refusal=refusal)
         except TokenRefused as error:
             # Only a management token makes namespaces; an operator may do it instead, once a project.
-            raise TokenRefused(
-                f"This project has no namespace in the cluster yet, and Serai may not make one. "
-                f"The cluster's operator runs: nomad namespace apply {namespace}"
-            ) from error
+            raise NamespaceMissing(namespace) from error
 
     def nodes(self) -> Sequence[NodeFacts]:
         with _sense():

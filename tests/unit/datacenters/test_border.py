@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from datacenters.interface import JobEvent, JobNotFound, JobRejected, JobStatus, TokenRefused, Unreachable
+from datacenters.interface import JobEvent, JobNotFound, JobRejected, JobStatus, NamespaceMissing, Unreachable
 from datacenters.nomad import NomadAdapter
 
 from .border import a_border, first_says, hangs, hangs_up, says, trickles
@@ -371,5 +371,5 @@ def test_a_namespace_that_is_there_is_not_made_again():
 def test_a_namespace_that_serai_may_not_make_is_asked_of_the_operator():
     with a_border(namespaces=says(200, []), namespace=says(403, "Permission denied")) as border:
         adapter = adapter_at(border.address)
-        with pytest.raises(TokenRefused, match="nomad namespace apply serai-ada"):
+        with pytest.raises(NamespaceMissing, match="no namespace serai-ada"):
             adapter.ensure_namespace("serai-ada")

@@ -129,10 +129,13 @@ def _was_moved(allocation: Allocation) -> bool:
     return allocation.get("ClientStatus") == "complete" and allocation.get("DesiredStatus") in ("stop", "evict")
 
 
-def _pending(_job: Job, allocation: Allocation) -> Outcome:
+def _pending(job: Job, allocation: Allocation) -> Outcome:
     states = _task_states(allocation)
     if not states:
         return Outcome(JobStatus.STARTING, Stage.PLACED)
+    mains = [states[name] for name in _main_tasks(job, states) if name in states]
+    if mains and all(state.get("State") == "dead" for state in mains):
+        return Outcome(JobStatus.RUNNING)  # about to clean up, which is no start
     return Outcome(JobStatus.STARTING, _stage(states), waits_for(states))
 
 

@@ -242,3 +242,13 @@ def test_a_recorded_allocation_reads_as_it_was(name, kind, status, words):
 def test_a_recorded_stop_reads_as_stopped(name):
     recorded_one = json.loads((RECORDED / f"{name}.json").read_text())
     assert state_of(job(Stop=True), recorded_one).status is JobStatus.STOPPED
+
+
+def test_cleaning_up_after_the_program_is_no_new_start():
+    waits = allocation("pending", TaskStates={"main": task("dead"), "storages-end": task("pending")})
+    assert state_of(job(), waits).status is JobStatus.RUNNING
+
+
+def test_a_start_that_failed_says_at_which_stage():
+    failed = allocation("failed", TaskStates={"storage-wait": failed_task(event("Terminated", exit_code="1"))})
+    assert state_of(job(), failed).stage is Stage.STORAGE

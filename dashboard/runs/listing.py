@@ -165,13 +165,14 @@ class Columns:
 
 def columns_of(runs: Sequence[Run], order: Order, *, every: bool = False) -> Columns:
     """What differs is worth a column; what all share is said once."""
-    parameters = _by_use(run.params for run in runs)
-    same = {name for name in parameters if len(runs) > 1 and len({run.params.get(name) for run in runs}) == 1}
+    told = [run for run in runs if run.params]  # a run that says nothing of itself does not differ
+    parameters = _by_use(run.params for run in told)
+    same = {name for name in parameters if len(told) > 1 and len({run.params.get(name) for run in told}) == 1}
     shown = [name for name in parameters if name not in same]
     metrics = _by_use(run.metrics for run in runs)
     most = None if every else COLUMNS_AT_MOST
     chosen = Columns(
-        tuple(shown[:most]), tuple(metrics[:most]), 0, tuple((name, runs[0].params[name]) for name in sorted(same))
+        tuple(shown[:most]), tuple(metrics[:most]), 0, tuple((name, told[0].params[name]) for name in sorted(same))
     )
     chosen = _with_sorted_one(chosen, order)
     missing = {*shown, *metrics} - {*chosen.parameters, *chosen.metrics}

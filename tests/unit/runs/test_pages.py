@@ -44,6 +44,13 @@ def test_the_list_has_columns_for_what_differs_and_says_once_what_is_alike(adas,
     assert "<code>seed</code> 0" in shown
 
 
+def test_a_run_without_parameters_makes_nothing_differ(adas, two, ada):
+    two.runs[account_in(ada.personal_project)].append(run("cc33", name="Gamma"))
+    shown = page(adas, "runs")
+    assert "Gamma" in shown
+    assert "sort=-params.seed" not in shown
+
+
 def test_eve_sees_none_of_it(client, two, eve):
     account_in(eve.personal_project)
     client.force_login(eve)

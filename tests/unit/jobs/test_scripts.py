@@ -84,6 +84,7 @@ def test_what_a_script_writes_into_its_folder_is_kept(world, run, local_agent):
     assert (kept.parent.parent / str(other.pk) / "answer.txt").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["mount", "copy"])
 def test_what_a_script_writes_reaches_the_storage_that_is_attached(world, run, ada, settings, tmp_path, mode):
     if mode == "mount" and not Path("/dev/fuse").exists():
@@ -108,6 +109,7 @@ def test_a_script_that_fails_keeps_its_exit_code_and_its_last_words(world, run):
     assert "exit code 7" in exits.reason
 
 
+@pytest.mark.slow
 def test_a_script_that_fails_is_tried_again_as_often_as_was_asked(world, run, ada):
     script = world.until(run(TRIES.replace("WELL", "1"), retries=2), Status.COMPLETED)
     assert (script.exit_code, script.restarts) == (0, 1)
@@ -117,6 +119,7 @@ def test_a_script_that_fails_is_tried_again_as_often_as_was_asked(world, run, ad
     assert (script.exit_code, script.restarts) == (None, 0)
 
 
+@pytest.mark.slow
 def test_a_script_that_never_succeeds_fails_after_its_attempts(world, run):
     script = world.until(run(TRIES.replace("WELL", "9"), retries=1), Status.FAILED, 90)
     assert (script.exit_code, script.restarts) == (3, 1)
@@ -126,6 +129,8 @@ def test_a_script_that_never_succeeds_fails_after_its_attempts(world, run):
 def test_a_script_that_never_ends_is_stopped_with_the_reason(world, run):
     script = world.until(run(SLEEPS, max_run_seconds=1), Status.RUNNING)
     assert script.deadline == script.started + timedelta(seconds=1)
+    main = (script.allocation_id, script.namespace, "main", "stdout")
+    world.until(script, lambda _row: b"begun" in world.adapter.log(*main))
     lifetimes.tick(timezone.now() + timedelta(seconds=2))
     world.until(script, Status.STOPPED)
     assert script.reason == "It ran longer than the 1 s that were allowed."
@@ -162,6 +167,7 @@ def until_ended(world, sweep: Sweep, **seconds: float) -> None:
     world.until(sweep.deployments.first(), step, 120)
 
 
+@pytest.mark.slow
 def test_all_trainings_of_a_sweep_run_and_never_more_than_asked_at_once(world, sweep):
     until_ended(world, sweep)
     rows = sweep.deployments.order_by("sweep_place")

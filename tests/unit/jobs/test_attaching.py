@@ -1,6 +1,7 @@
 """Storages attached to real deployments in the local datacenter: mounted, copied, broken and brought back."""
 
 import hashlib
+import json
 import os
 import signal
 import time
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from datacenters.storage import obscured
 from jobs import services
-from jobs.models import Status
+from jobs.models import Status, Storage
 from tests import storages
 from tests.fake_modules import make_module
 
@@ -91,6 +93,7 @@ def content(file: Path) -> str:
 def test_a_task_reads_and_writes_the_storage_and_nothing_is_left_behind(run, files, mode, local_agent):
     (files / "a.txt").write_text("from outside")
     task = run(mode=mode)
+    assert task.does("import os; print(os.listdir(here))") == f"['{TARGET}']"
     assert task.does(f"print(open(here + '/{TARGET}/a.txt').read())") == "from outside"
     assert task.does(f"open(here + '/{TARGET}/b.txt', 'w').write('from the task')") == ""
     soon(lambda: content(files / "b.txt"), "from the task")
@@ -218,9 +221,19 @@ def test_what_could_not_be_written_is_written_by_the_next_start(run, files, serv
     task.stop()
     assert "1 file could not be written" in task.said("storages-end", "stderr")
     server.start()
+    word_anew(server, Storage.objects.get(name="Photos"))
     services.start(task.deployment, ada)
     world.until(task.deployment, Status.RUNNING)
     soon(lambda: content(files / "late"), "kept")
+
+
+def word_anew(server, storage):
+    """rclone's writing of a password is another one each time."""
+    obscured.cache_clear()
+    before = storage.secrets
+    storage.secrets = json.dumps(dict(server.remote().secrets))
+    storage.save()
+    assert storage.secrets != before
 
 
 def rclone_of(deployment) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .attachment import Attachment
-from .mounts import detach, is_mounted
+from .mounts import detach, is_mounted, mounted
 from .plan import ROOT, USER, Trouble
 from .rclone import Rclone, words
 from .status import read_json
@@ -38,6 +38,25 @@ class Mount(Attachment):
         self.attach()
 
     def attach(self) -> None:
+        self.mount()
+        if self.takes_over():
+            self.leave()
+            self.mount()
+        self.tell(state="attached")
+
+    def takes_over(self) -> bool:
+        """rclone keeps a cache of its own for each wording of the login, and passwords are worded anew each time:
+        what waits in another one goes to ours. Whether it was so."""
+        ours = dict(mounted())[self.folder].partition(":")[0]
+        notes = self.own / "cache" / "vfsMeta"
+        others = [cache for cache in notes.iterdir() if cache.name != ours and dirty(cache)] if notes.exists() else []
+        for other in others:
+            for kind in ("vfs", "vfsMeta"):
+                shutil.rmtree(self.own / "cache" / kind / ours, ignore_errors=True)
+                (self.own / "cache" / kind / other.name).rename(self.own / "cache" / kind / ours)
+        return bool(others)
+
+    def mount(self) -> None:
         detach(self.folder)  # what a killed one left
         self.folder.mkdir(mode=0o700, exist_ok=True)
         (self.own / "rc").unlink(missing_ok=True)
@@ -48,7 +67,6 @@ class Mount(Attachment):
                 self.process.kill()
                 raise Trouble(self.process.why())
             time.sleep(0.05)
-        self.tell(state="attached")
 
     def options(self) -> Iterator[str]:
         yield from ("--vfs-cache-mode=full", "--vfs-write-back=1s", "--vfs-fast-fingerprint", "--cache-dir=cache")
@@ -144,13 +162,17 @@ class Mount(Attachment):
 
     def pending(self) -> int:
         """From the cache's own notes, which also know what no queue holds yet."""
-        notes = (file for file in (self.own / "cache" / "vfsMeta").rglob("*") if file.is_file())
-        return sum(bool(read_json(file).get("Dirty")) for file in notes)
+        return dirty(self.own / "cache" / "vfsMeta")
 
     def clear(self) -> None:
         shutil.rmtree(self.own, ignore_errors=True)
         with suppress(FileNotFoundError):
             self.folder.rmdir()
+
+
+def dirty(notes: Path) -> int:
+    """How many files this part of a cache holds that are not on the storage."""
+    return sum(bool(read_json(file).get("Dirty")) for file in notes.rglob("*") if file.is_file())
 
 
 class UnixConnection(http.client.HTTPConnection):

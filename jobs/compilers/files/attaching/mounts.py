@@ -13,10 +13,19 @@ MNT_DETACH = 2
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def mounts_below(root: Path) -> list[Path]:
+def mounted() -> list[tuple[Path, str]]:
+    """Where, and what: of rclone's mounts ``remote:path``."""
     with open("/proc/self/mountinfo", "rb") as file:
-        points = [os.fsdecode(re.sub(rb"\\([0-7]{3})", octal, line.split()[4])) for line in file]
-    return [Path(point) for point in points if point.startswith(f"{root}/")]
+        lines = [[plain(word) for word in line.split()] for line in file]
+    return [(Path(words[4]), words[words.index("-") + 2]) for words in lines]
+
+
+def plain(word: bytes) -> str:
+    return os.fsdecode(re.sub(rb"\\([0-7]{3})", octal, word))
+
+
+def mounts_below(root: Path) -> list[Path]:
+    return [point for point, _source in mounted() if root in point.parents]
 
 
 def octal(found: re.Match[bytes]) -> bytes:

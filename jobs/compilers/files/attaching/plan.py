@@ -52,7 +52,11 @@ class Place:
         return self.root / ".state" / self.job
 
     def make(self) -> None:
-        for folder, mode in ((self.root, 0o711), (self.folder, 0o711), (self.root / ".state", 0o700)):
+        # To be listed by the job's tasks; where all have one user, by all.
+        own = 0o750 if USER else 0o755
+        for folder, mode in ((self.root, 0o711), (self.folder, own), (self.root / ".state", 0o700)):
             folder.mkdir(mode=mode, parents=True, exist_ok=True)
             folder.chmod(mode)
+        if USER:
+            os.chown(self.folder, 0, USER["group"])
         self.state.mkdir(mode=0o700, exist_ok=True)

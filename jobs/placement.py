@@ -198,7 +198,7 @@ def _why_no_runtime(needs: Needs, capacity: Capacity) -> str:
     if not needs.runtimes:
         return _("This module names neither an image nor a package, so nothing can run it.")
     if Runtime.PACKAGE not in needs.runtimes:
-        return _("This module needs containers, which this datacenter does not offer.")
+        return _("This needs containers, which this datacenter does not offer.")
     if needs.local_package and capacity.offers_packages:
         return _("This module's package is a folder beside Serai, which only the local datacenter can see.")
     return _("This module is a Python package, and this datacenter does not run packages.")

@@ -306,7 +306,13 @@ class DeployForm(forms.Form):
 
     @property
     def option_fields(self) -> list[forms.BoundField]:
-        return self.group(OPTION)
+        return [field for field in self.group(OPTION) if field not in self.more_option_fields]
+
+    @cached_property
+    def more_option_fields(self) -> list[forms.BoundField]:
+        """Those that few people need."""
+        offered = options.options_of(self.asset, self.kind) if self.asset else ()
+        return [self[OPTION + option.name] for option in offered if option.more and OPTION + option.name in self.fields]
 
     @property
     def argument_fields(self) -> list[forms.BoundField]:

@@ -48,6 +48,7 @@ class Option:
     maximum: float | None = None
     choices: tuple[tuple[str, str], ...] = ()
     needs: Capability = Capability.USE
+    more: bool = False  # few people need it: the form folds it away
 
     def field(self) -> forms.Field:
         make = FIELDS[self.type]
@@ -109,6 +110,7 @@ def _of_tool(option: tools.ToolOption) -> Option:
         minimum=option.minimum,
         maximum=option.maximum,
         choices=option.choices,
+        more=option.more,
     )
 
 

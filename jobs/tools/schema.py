@@ -53,6 +53,7 @@ OPTION = _object(
     minimum={"type": "number"},
     maximum={"type": "number"},
     choices=_named(".", TEXT),  # value: title
+    more={"type": "boolean"},
     of=TEXT,  # of a deployment: the tool that it must be one of
 )
 PORT = _object(

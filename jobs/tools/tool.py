@@ -25,6 +25,7 @@ class ToolOption:
     maximum: float | None = None
     choices: tuple[tuple[str, str], ...] = ()  # value, title
     of: str = ""  # of type deployment: the tool that it must be one of
+    more: bool = False  # few people need it: the form folds it away
 
     @property
     def variable(self) -> str:

@@ -243,7 +243,7 @@ def _checked(request: DeployRequest, owner: User) -> tuple[Asset, Project]:
         errors += attaching.errors(request, project, owner)
     errors += beside.errors(request, owner)
     if asset is not None and project is not None:
-        errors += members.errors(request, asset, project)
+        errors += members.errors(request, asset)
         errors += references.errors(request, asset, project)
     if errors or asset is None or project is None:
         raise RequestRefused(*errors)

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Project
 from jobs import tools
-from jobs.models import FINAL, Deployment, DeploymentSecret, FederationClient
+from jobs.models import Deployment, DeploymentSecret, FederationClient
 from jobs.refusals import FieldError
 from jobs.requests import DeployRequest
 from marketplace.models import Asset
@@ -44,19 +44,10 @@ def identity_of(client: Deployment, server: Deployment) -> tuple[FederationClien
     return row, str(secret.value)
 
 
-def errors(request: DeployRequest, asset: Asset, project: Project) -> Iterator[FieldError]:
-    """What is wrong with a request for a client, each at its option."""
+def errors(request: DeployRequest, asset: Asset) -> Iterator[FieldError]:
+    """What is wrong with a request for a client, beside its server (``tools.references`` says that)."""
     if not _is(asset, CLIENT_TOOL):
         return
-    server = _server(project, request.options.get("server", ""))
-    if server is None:
-        text = _(
-            "There is no such federated server in this project. Its page has its id, and adds clients by one click."
-        )
-        yield FieldError("#/options/server", text)
-    elif server.status in FINAL:
-        text = _("“%(title)s” is not running. Start it first.")
-        yield FieldError("#/options/server", text % {"title": server.title})
     if request.options.get("part", 1) > request.options.get("parts", 2):
         yield FieldError("#/options/part", _("There are not so many parts."))
 

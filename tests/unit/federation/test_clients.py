@@ -173,7 +173,7 @@ def test_a_client_of_a_server_that_ended_says_so(server, ask, ada):
         compile_deployment(client)
     with pytest.raises(RequestRefused) as refused:
         clients.add_inside(row(server), ada, name="B", part=1, parts=1)
-    assert "is not running" in refused.value.errors[0].detail
+    assert "that runs in this project" in refused.value.errors[0].detail
 
 
 def test_a_client_whose_key_was_taken_away_stops_and_starts_no_more(server, ada):

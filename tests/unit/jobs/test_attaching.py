@@ -20,6 +20,7 @@ from .conftest import asset_of
 
 pytestmark = [
     pytest.mark.django_db,
+    pytest.mark.slow,
     pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="there is no FUSE here"),
 ]
 

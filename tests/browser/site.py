@@ -121,6 +121,7 @@ def _deployment(owner: User, module: Module, datacenter: Datacenter, status: Sta
         status=status, stage="starting", healthy=True if status == Status.RUNNING else None, created=now,
         datacenter=datacenter, reason="The module ended with exit code 1." if failed else "",
         advice="Read the end of its log." if failed else "",
+        deadline=timezone.now() + timedelta(minutes=number + 3) if status == Status.RUNNING else None,
         endpoints=[{"label": "api", "host": "127.0.0.1", "port": 9, "healthy": True}],
     )  # fmt: skip
     for verb in ("queued", "submitted", "placed"):

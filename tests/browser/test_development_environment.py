@@ -63,6 +63,40 @@ def work_in(lab: Page, page: Page) -> None:
     assert not any("token=" in url for url in asked)
 
 
+def test_vscode_edits_and_runs_a_command_without_any_password(page, whole_stack):
+    page.goto(f"{whole_stack.url}/modules/vscode/deploy/")
+    page.get_by_role("button", name="Deploy").click()
+    expect(page.locator("#status .status-line")).to_contain_text("running", timeout=INSTALLED_WITHIN)
+    expect(page.locator("#lifetime")).to_contain_text("Stops when nobody has used it for 1 h.")
+    shoot(page, "vscode-1-running")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Open", exact=True).click()
+    edit_in(opened.value, whole_stack)
+
+
+def edit_in(editor: Page, whole_stack: Stack) -> None:
+    expect(editor.locator(".monaco-workbench")).to_be_visible(timeout=SOON)
+    command(editor, "File: New Untitled Text File")
+    expect(editor.locator(".editor-instance .view-lines")).to_be_visible(timeout=SOON)
+    editor.keyboard.type("print(sum(range(100)))")
+    expect(editor.locator(".editor-instance .view-lines")).to_contain_text("sum(range(100))", timeout=SOON)
+    command(editor, "Terminal: Create New Terminal")
+    expect(editor.locator(".terminal.xterm")).to_be_visible(timeout=SOON)
+    secret = whole_stack.data / "secret.key"
+    editor.keyboard.type(
+        f"cat {secret} && touch stolen; python -c 'print(6 * 7)' > kept-$((6 * 7)).txt; pip --version\n"
+    )
+    expect(editor.get_by_role("treeitem", name="kept-42.txt")).to_be_visible(timeout=SOON)
+    expect(editor.get_by_role("treeitem", name="stolen")).to_have_count(0)
+    shoot(editor, "vscode-2-terminal")
+
+
+def command(editor: Page, name: str) -> None:
+    editor.keyboard.press("Control+Shift+P")
+    editor.locator(".quick-input-widget input").first.fill(f">{name}")
+    editor.locator(f'.quick-input-list [role=option][aria-label^="{name}"]').first.click()
+
+
 def shoot(page: Page, name: str) -> None:
     SCREENSHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", caret="initial")

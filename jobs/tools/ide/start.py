@@ -27,7 +27,7 @@ EDITOR_SETTINGS = {
     "chat.disableAIFeatures": True,  # it would ask for an account elsewhere
     "extensions.autoCheckUpdates": False,
     "extensions.autoUpdate": False,
-    "files.exclude": {"**/.venv": True, "**/.vscode": True, "**/.serai": True, "**/.git": True},
+    "files.exclude": dict.fromkeys((".bashrc", ".cache", ".local", ".serai", ".venv", ".vscode", "**/.git"), True),
     "remote.autoForwardPorts": False,
     "telemetry.telemetryLevel": "off",
     "update.mode": "none",

@@ -81,7 +81,8 @@ class MlflowLog:
         if model.exists() and self.artifacts.startswith("mlflow-artifacts:/"):
             assert self.client is not None
             path = self.artifacts.removeprefix("mlflow-artifacts:").strip("/")
-            self.client.put(f"mlflow-artifacts/artifacts/{path}/{MODEL_PATH}", content=model.read_bytes())
+            url = f"mlflow-artifacts/artifacts/{path}/{MODEL_PATH}"
+            self.client.put(url, content=model.read_bytes()).raise_for_status()
         status = "FINISHED" if report["phase"] == "finished" else "FAILED"
         self._ask("POST", "mlflow/runs/update", run_id=self.run_id, status=status, end_time=_now())
         self.ended = True

@@ -83,9 +83,8 @@ def edit_in(editor: Page, whole_stack: Stack) -> None:
     command(editor, "Terminal: Create New Terminal")
     expect(editor.locator(".terminal.xterm")).to_be_visible(timeout=SOON)
     secret = whole_stack.data / "secret.key"
-    editor.keyboard.type(
-        f"cat {secret} && touch stolen; python -c 'print(6 * 7)' > kept-$((6 * 7)).txt; pip --version\n"
-    )
+    make = "import sys; assert sys.prefix.endswith('.venv'); open(f'kept-{6 * 7}.txt', 'w')"
+    editor.keyboard.type(f'cat {secret} && touch stolen; pip --version && python -c "{make}"\n')
     expect(editor.get_by_role("treeitem", name="kept-42.txt")).to_be_visible(timeout=SOON)
     expect(editor.get_by_role("treeitem", name="stolen")).to_have_count(0)
     shoot(editor, "vscode-2-terminal")

@@ -42,7 +42,8 @@ def main(server: str) -> None:
     storage = linked(home / "storage", os.environ["SERAI_STORAGE_DIR"])
     show_attached(home)
     python = own_environment(home / ".venv")
-    (home / ".bashrc").write_text(PROMPT)
+    # Here as well: VS Code starts terminals with the paths of a login shell.
+    (home / ".bashrc").write_text(f'{PROMPT}export VIRTUAL_ENV="{home}/.venv" PATH="{python.parent}:$PATH"\n')
     opened = cloned(os.environ.get("OPTION_REPOSITORY", ""), storage, home)
     command = SERVERS[server](home, opened, python)
     os.chdir(home)

@@ -1,6 +1,8 @@
 // Keeps fragments fresh: one event stream a page, whose address is <body data-live-url="…">.
 //
-//   <div id="status" data-live="<deployment id>" hx-get="…" hx-trigger="live">
+//   <div id="status" data-live="<deployment id>" hx-get="…" hx-trigger="live" hx-swap="outerHTML">
+//
+// The answer is the same element anew, with the same id.
 //
 // The stream says `changed` with a deployment's id. Elements whose data-live holds that id, or `*` (any
 // deployment), get the htmx event `live`. After a lost connection all of them do, since news may have been missed.
@@ -12,18 +14,25 @@
   const STALE_AFTER_MS = 4000;
   const RETRY_MS = [1000, 2000, 5000, 10000];
   const badge = document.getElementById("live-state");
-  const due = new Set();
+  const due = new Set(); // ids of fragments: an answer on its way replaces the element itself
   let stream, gathering, staleTimer, lost = false, failures = 0;
 
   function refresh(matches) {
-    for (const element of document.querySelectorAll("[data-live]")) {
-      if (matches(element.dataset.live.split(/\s+/))) due.add(element);
+    for (const element of document.querySelectorAll("[data-live][id]")) {
+      if (matches(element.dataset.live.split(/\s+/))) due.add(element.id);
     }
-    gathering ??= setTimeout(() => {
-      gathering = undefined;
-      for (const element of due) if (element.isConnected) htmx.trigger(element, "live");
-      due.clear();
-    }, GATHER_MS);
+    gathering ??= setTimeout(ask, GATHER_MS);
+  }
+
+  function ask() {
+    for (const id of due) {
+      const element = document.getElementById(id);
+      // It may be answered with what was so before this change: it is asked again after that.
+      if (element?.classList.contains("htmx-request")) continue;
+      due.delete(id);
+      if (element) htmx.trigger(element, "live");
+    }
+    gathering = due.size ? setTimeout(ask, GATHER_MS) : undefined;
   }
 
   function opened() {

@@ -17,6 +17,7 @@ from django.utils import timezone
 from jobs.models import Deployment, Status
 
 HERE = Path(__file__).parent
+TOLD: list[str] = []  # the changes that the stream told of
 
 
 class TentForm(forms.Form):
@@ -71,10 +72,19 @@ def fragment(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f'<p id="{request.GET["id"]}">new</p>')
 
 
+def slow(request: HttpRequest) -> HttpResponse:
+    """How many changes there were when it was asked; by the time it answers there may be one more."""
+    so_far = len(TOLD)
+    time.sleep(1.2)
+    attributes = 'data-live="id-3" hx-get="/gallery/slow" hx-trigger="live" hx-swap="outerHTML"'
+    return HttpResponse(f'<p id="slow" {attributes}>{so_far}</p>')
+
+
 def stream(request: HttpRequest) -> HttpResponse:
     if request.GET["mood"] == "gone":
         return HttpResponse(status=503)
-    return StreamingHttpResponse(_news(), content_type="text/event-stream")
+    news = _two_at_once() if request.GET["mood"] == "busy" else _news()
+    return StreamingHttpResponse(news, content_type="text/event-stream")
 
 
 def _news() -> Iterator[str]:
@@ -84,10 +94,22 @@ def _news() -> Iterator[str]:
     time.sleep(2)
 
 
+def _two_at_once() -> Iterator[str]:
+    """The second comes while the fragment that the first asked for is on its way."""
+    TOLD.clear()
+    yield "retry: 600000\n\n: listening\n\n"
+    for _ in range(2):
+        time.sleep(0.6)
+        TOLD.append("id-3")
+        yield f"event: changed\ndata: {json.dumps('id-3')}\n\n"
+    time.sleep(2)
+
+
 urlpatterns = [
     path("", include("dashboard.urls")),
     path("gallery/", gallery),
     path("gallery/live", live),
     path("gallery/fragment", fragment),
+    path("gallery/slow", slow),
     path("gallery/stream", stream),
 ]

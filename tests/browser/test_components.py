@@ -41,6 +41,13 @@ def test_a_change_refreshes_the_fragments_that_show_it_and_no_others(visit, ada)
     expect(browser.page.locator("#live-state")).to_be_hidden()
 
 
+def test_a_change_that_comes_while_an_answer_is_on_its_way_is_not_lost(visit, ada):
+    """Else a training that ends quickly would be shown as running until the page is loaded again."""
+    browser = visit(ada)
+    browser.go("/gallery/live?mood=busy")
+    expect(browser.page.locator("#slow")).to_have_text("2", timeout=10_000)
+
+
 def test_a_lost_stream_is_said_on_the_page(visit, ada):
     browser = visit(ada)
     browser.go("/gallery/live?mood=gone")

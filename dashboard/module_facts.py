@@ -123,6 +123,9 @@ def actions(asset: Asset, user: User, plan: Plan | None) -> list[Action]:
     listed = [Action(_("Deploy"), icon="rocket", url=deploy, reason=_no_place(asset, user, plan), primary=True)]
     if asset.kind == Kind.MODULE:
         listed.append(Action(_("Train"), icon="chart-line", url=train, reason=_no_training(asset, user, plan)))
+    if asset.kind == Kind.MODULE and not asset.trainable and user.can(Capability.TRAIN):
+        url = f"{train}#script"
+        listed.append(Action(_("Run a script"), icon="file-text", url=url, reason=_no_place(asset, user, plan)))
     return listed
 
 

@@ -98,7 +98,7 @@ def test_a_length_of_time_is_read_as_people_write_it(text, seconds):
     assert batch_fields.seconds_of(batch_fields.in_units(seconds)) == seconds
 
 
-@pytest.mark.parametrize(("name", "value"), [("script", "x = 1"), ("retries", 2), ("max_run_seconds", 60)])
+@pytest.mark.parametrize(("name", "value"), [("script", "x = 1"), ("retries", 2)])
 def test_a_service_takes_none_of_it(api, name, value):  # noqa: F811
     pointer, detail = only_error(api.post("deployments", {"module": "digits", name: value}))
     assert (pointer, detail) == (f"#/{name}", "Only a batch run (kind “batch”) takes this.")

@@ -135,7 +135,9 @@ def test_training_is_for_those_who_may_and_says_why_not(client, make_asset, plac
 
 def test_a_module_that_offers_no_training_says_so(adas, make_asset, place):
     make_asset("seeds", package="/srv/seeds")
-    assert "Its author offers no training" in text_of(adas.get("/modules/seeds/"))
+    page = text_of(adas.get("/modules/seeds/"))
+    assert "Its author offers no training" in page
+    assert "Run a script" in page  # which needs none of the author's
 
 
 def test_the_checks_of_a_broken_file_are_told_in_words(adas, source, folder):

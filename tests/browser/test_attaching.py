@@ -58,7 +58,7 @@ def test_enter_deploys_and_adds_no_row(visit, grace):
 def test_the_rows_are_well_made_in_each_look(visit, grace, axe_source, look):
     width, scheme = LOOKS[look]
     browser = visit(grace, width=width, color_scheme=scheme)
-    page = opened(browser)
+    opened(browser)
     assert findings(browser, axe_source) == []
     assert not scrolls_sideways(browser)
     browser.shoot(f"attach-{look}")

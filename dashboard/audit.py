@@ -22,6 +22,8 @@ WORDS: Mapping[str, str | Promise] = {
     "deployment.restarted": _("restarted"),
     "deployment.extended": _("extended"),
     "deployment.deleted": _("deleted"),
+    "federation.client-added": _("added a client to"),
+    "federation.client-revoked": _("took a client away from"),
     "deployment.restored": _("restored"),
     "sweep.created": _("started the sweep"),
     "sweep.stopped": _("stopped the sweep"),

@@ -224,6 +224,18 @@ def test_its_run_opens_in_mlflow_on_an_origin_of_its_own(grace):
     opened.close()
 
 
+def test_it_is_found_among_the_runs_with_its_curves_and_its_data(grace):
+    training = grace.page.url
+    grace.click("link", "Runs")
+    grace.looks_at("12-runs")
+    grace.page.locator(".table-runs a.fw-bold").first.click()
+    expect(grace.page.locator("#metrics canvas")).to_have_count(3, timeout=SOON)
+    grace.sees("scikit-learn: load_digits")
+    grace.looks_at("12-run")
+    grace.page.locator("main").get_by_role("link", name="Digits classifier").first.click()
+    grace.page.wait_for_url(training)
+
+
 def test_its_log_is_searched(grace):
     grace.click("link", "Open the log")
     grace.sees("The log ended.")

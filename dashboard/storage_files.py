@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import AuditEvent, User
 from datacenters import storage as rclone
-from datacenters.storage import AlreadyThere, Entry, Listing, NotThere
+from datacenters.storage import AlreadyThere, Entry, Listing, NotThere, Remote
 from jobs import storages
 from jobs.models import Storage
 
@@ -49,13 +49,22 @@ def upload(storage: Storage, person: User, path: str, source: IO[bytes], size_by
     """Put a file there; whether it is new. Raises AlreadyThere where ``replace`` does not allow it."""
     must_write(storage, person)
     remote = storages.remote_of(storage)
-    there = rclone.exists(remote, path)
-    if there and not replace:
-        name = rclone.clean_path(path).rpartition("/")[2]
-        raise AlreadyThere(_("“%(name)s” is there already. Tick “replace”, or give it another name.") % {"name": name})
+    there = _found(remote, path)
+    if there and there.is_folder and there.path:
+        raise AlreadyThere(_("“%(name)s” is a folder.") % {"name": there.name})
+    if there and there.path and not replace:
+        said = _("“%(name)s” is there already. Tick “replace”, or give it another name.")
+        raise AlreadyThere(said % {"name": there.name})
     rclone.write(remote, path, source, size_bytes)
     AuditEvent.record(person, "storage.written", storage, path=path)
-    return not there
+    return there is None
+
+
+def _found(remote: Remote, path: str) -> Entry | None:
+    try:
+        return rclone.stat(remote, path)
+    except NotThere:
+        return None
 
 
 def make_folder(storage: Storage, person: User, path: str) -> None:

@@ -50,7 +50,7 @@ def test_from_the_link_to_the_last_file(visit, ada, server, axe_source):
     page.get_by_label("Password").fill(storages.PASSWORD)
     page.get_by_role("button", name="Test and save").click()
     page.get_by_text("is linked: it answered").wait_for()
-    assert page.get_by_role("heading", name="Nextcloud of Ada").is_visible()
+    page.get_by_role("heading", name="Nextcloud of Ada").wait_for()
 
     page.get_by_role("textbox", name="Name").fill("results of 2026")
     page.get_by_role("button", name="Make").click()
@@ -67,14 +67,14 @@ def test_from_the_link_to_the_last_file(visit, ada, server, axe_source):
     assert findings(browser, axe_source) == []
 
     page.get_by_role("link", name="table.csv", exact=True).click()
-    assert page.get_by_role("columnheader", name="digit").is_visible()
-    assert page.get_by_role("cell", name="42").is_visible()
+    page.get_by_role("columnheader", name="digit").wait_for()
+    page.get_by_role("cell", name="42").wait_for()
     browser.shoot("storage-table")
     assert findings(browser, axe_source) == []
     page.get_by_role("link", name="results of 2026", exact=True).click()
 
     page.get_by_role("link", name="page.html", exact=True).click()
-    assert page.get_by_text("parent.document.title").is_visible()
+    page.get_by_text("parent.document.title").wait_for()
     assert "broken in" not in page.title()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
@@ -88,7 +88,7 @@ def test_from_the_link_to_the_last_file(visit, ada, server, axe_source):
     page.locator("summary", has_text="Delete harmless.html").click()
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_text("“harmless.html” is deleted.").wait_for()
-    assert page.get_by_role("link", name="table.csv", exact=True).is_visible()
+    page.get_by_role("link", name="table.csv", exact=True).wait_for()
     assert sorted(file.name for file in (server.files / "results of 2026").iterdir()) == [
         "it's $(odd) 😀.txt",
         "table.csv",

@@ -116,6 +116,8 @@ def test_folders_are_made_listed_moved_and_deleted(ask, webdav):
     files = f"/{webdav}/files"
     assert ask("post", f"{files}/folder", {"path": "tree"}).status_code == 201
     assert ask("post", f"{files}/folder", {"path": "tree"}).json()["type"].endswith("already-there")
+    onto = ask("put", f"{files}/content?path=tree", data=b"x", content_type="text/plain")
+    assert (onto.status_code, onto.json()["detail"]) == (409, "“tree” is a folder.")
     upload = [SimpleUploadedFile(name, b"x") for name in ("a", "b")]
     assert ask("post", f"{files}?path=tree", data={"files": upload}).status_code == 201
     assert ask("post", f"{files}?path=tree", data={"files": [SimpleUploadedFile("a", b"y")]}).status_code == 409
@@ -155,15 +157,17 @@ def test_a_storage_that_went_away_is_a_bad_gateway_with_a_sentence(ask, link, tm
 def test_eve_finds_nothing_and_a_viewer_only_looks(ask, webdav, ada, eve):
     vera = create_person("vera")
     Membership.objects.create(project=ada.personal_project, user=vera, role=Role.VIEWER)
-    file = f"/{webdav}/files/content?path=seen"
-    ask("put", file, data=b"x", content_type="text/plain")
-    for route in ("", "/files", "/files/content?path=seen"):
+    file = f"/{webdav}/files/content?path=seen-by-rest"
+    assert ask("put", file, data=b"x", content_type="text/plain").status_code in (200, 201)
+    for route in ("", "/files", "/files/content?path=seen-by-rest"):
         assert ask("get", f"/{webdav}{route}", who=eve).status_code == 404
         assert ask("get", f"/{webdav}{route}", who=vera).status_code == 200
     for person, status in ((eve, 404), (vera, 403)):
         assert ask("put", file, who=person, data=b"y", content_type="text/plain").status_code == status
-        assert ask("delete", f"/{webdav}/files?path=seen", who=person).status_code == status
-        assert ask("post", f"/{webdav}/files/move", {"path": "seen", "to": "x"}, who=person).status_code == status
+        assert ask("delete", f"/{webdav}/files?path=seen-by-rest", who=person).status_code == status
+        assert (
+            ask("post", f"/{webdav}/files/move", {"path": "seen-by-rest", "to": "x"}, who=person).status_code == status
+        )
         assert ask("patch", f"/{webdav}", {"name": "x"}, who=person).status_code == status
         assert ask("delete", f"/{webdav}", who=person).status_code == status
     assert b"".join(ask("get", file)) == b"x"

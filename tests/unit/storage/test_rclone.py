@@ -4,6 +4,9 @@ import asyncio
 import hashlib
 import io
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -212,6 +215,33 @@ def test_a_remote_shows_no_secret(server):
     remote = server.remote()
     assert not any(secret in repr(remote) for secret in remote.secrets.values())
     assert set(remote.secrets.values()) < set(storage.environment(remote, "ANY").values())
+
+
+def test_no_secret_stands_on_a_command_line(server):
+    """While rclone waits for the file that it is to write."""
+    remote = server.remote()
+    readable, writable = os.pipe()
+    with open(readable, "rb") as source, ThreadPoolExecutor() as pool:
+        writing = pool.submit(storage.write, remote, "slowly", source, 4)
+        try:
+            until = time.monotonic() + 20
+            while not (lines := [line for line in command_lines() if b"rcat" in line and b"slowly" in line]):
+                assert time.monotonic() < until, "rclone does not start"
+                time.sleep(0.02)
+        finally:
+            os.write(writable, b"done")
+            os.close(writable)
+        writing.result(30)
+    assert not any(secret.encode() in line for line in lines for secret in remote.secrets.values())
+    assert whole(remote, "slowly") == b"done"
+
+
+def command_lines() -> list[bytes]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(process.read_bytes())
+    return found
 
 
 def test_a_password_is_written_as_rclone_takes_it_and_never_twice_the_same_word():

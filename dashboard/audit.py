@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AuditEvent, AuditEventQuerySet, Capability, Project, User
+from datacenters.models import Cluster
 from jobs.models import Deployment, Storage, Sweep
 
 # Each is followed by what it is about: "Ada deployed My digits".
@@ -36,6 +37,10 @@ WORDS: Mapping[str, str | Promise] = {
     "member.removed": _("took somebody out of"),
     "member.left": _("left"),
     "quota.changed": _("changed the limits of"),
+    "cluster.added": _("added the cluster"),
+    "cluster.changed": _("changed the cluster"),
+    "cluster.tested": _("tested the cluster"),
+    "cluster.removed": _("removed a cluster"),
     "storage.linked": _("linked the storage"),
     "storage.changed": _("changed the storage"),
     "storage.unlinked": _("unlinked a storage"),
@@ -77,9 +82,14 @@ def _people_seen_by(reader: User) -> QuerySet[User]:
     return User.objects.all() if reader.can(Capability.ADMINISTER) else User.objects.none()
 
 
+def _clusters_seen_by(reader: User) -> QuerySet[Cluster]:
+    return Cluster.objects.all() if reader.can(Capability.OPERATE) else Cluster.objects.none()
+
+
 # One line a kind, by its model's name: then pages name and link it, `{% history thing %}` works on its
 # page, and REST's `audit?object=` tells everyone who may see it.
 THINGS: Mapping[str, Thing] = {
+    "cluster": Thing(Cluster, _clusters_seen_by, "name", page="cluster", key="name"),
     "deployment": Thing(Deployment, Deployment.objects.visible_to, "title", page="deployment"),
     "project": Thing(Project, Project.objects.visible_to, "name", page="project", key="slug"),
     "storage": Thing(Storage, Storage.objects.visible_to, "name", page="storage"),

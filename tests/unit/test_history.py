@@ -2,8 +2,9 @@
 
 import pytest
 
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, create_person
 from dashboard import audit
+from datacenters.models import Cluster
 from jobs import services
 from jobs.models import Storage, StorageKind
 from tests.unit.projects.conftest import ask, bob, digits, engine, grace, site, vera, who  # noqa: F401  fixtures
@@ -48,6 +49,21 @@ def test_what_others_did_elsewhere_is_not_told_there(client, ada, bobs, site, di
     hers = services.deploy(ask(project="engine", title="Ada's own"), owner=ada)
     client.force_login(ada)
     assert DEPLOYED not in client.get(f"/deployments/{hers.pk}/").content.decode()
+
+
+@pytest.mark.parametrize("name", ["ada", "bob", "vera"])
+def test_a_storages_page_says_who_linked_it(client, who, storage, name):  # noqa: F811
+    client.force_login(who(name))
+    page = client.get(f"/storage/{storage.pk}/").content.decode()
+    assert "linked the storage" in page
+
+
+def test_an_operator_sees_who_changed_a_cluster(client, grace):  # noqa: F811
+    garden = Cluster.objects.create(name="garden", address="https://nomad.example.org")
+    AuditEvent.record(grace, "cluster.changed", garden)
+    client.force_login(create_person("otto", is_staff=True))
+    page = client.get("/clusters/garden/").content.decode()
+    assert "changed the cluster" in page
 
 
 def test_an_administrator_sees_what_became_of_an_account(client, who, grace, eve):  # noqa: F811

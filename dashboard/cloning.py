@@ -9,7 +9,7 @@ from django.db.models import Model, QuerySet
 
 from accounts.models import User
 from dashboard import attachment_fields, batch_fields, lifetime_fields
-from dashboard.forms import ARGUMENT, OPTION, SWEPT
+from dashboard.form_bodies import ARGUMENT, OPTION, SWEPT
 from dashboard.sweep_forms import GRID, LIST
 from jobs import services
 from jobs.models import Deployment, Sweep

@@ -6,7 +6,8 @@ from typing import Any
 from django import forms
 
 from dashboard import attachment_fields, batch_fields, lifetime_fields
-from dashboard.forms import OPTION, RESOURCES, DeployForm, Limit
+from dashboard.form_bodies import OPTION, RESOURCES
+from dashboard.forms import DeployForm, Limit
 
 
 def json_schema(form: DeployForm) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import WORKING, Capability, Project, User
 from dashboard import attachment_fields, batch_fields, lifetime_fields
 from dashboard.argument_fields import ArgumentField
+from dashboard.form_bodies import ARGUMENT, OPTION, RESOURCES, SWEPT, asked_asset, fields_of, no_asset, pointer_of
 from datacenters.capacity import Capacity
 from datacenters.jobspec import JobKind
 from jobs import options, placement, refusals, tools
@@ -26,19 +27,8 @@ from jobs.deepaas.document import Argument
 from jobs.models import DeploymentKind
 from jobs.places import places_for
 from jobs.requests import DeployRequest, ResourceRequest
-from marketplace.models import Asset, Kind
+from marketplace.models import Asset
 
-OPTION, ARGUMENT, SWEPT = "option-", "argument-", "values-"
-RESOURCES = (
-    "cpu_cores",
-    "memory_mb",
-    "disk_mb",
-    "gpus",
-    "gpu_model",
-    "gpu_vendor",
-    "gpu_memory_mb",
-    "gpu_compute_capability",
-)
 # What a small service or training takes when its author says nothing.
 DEFAULTS = {"cpu_cores": 1.0, "memory_mb": 2_000, "disk_mb": 2_000, "gpus": 0}
 # Field of ours <- key of the metadata's ``resources``.
@@ -203,16 +193,16 @@ class DeployForm(forms.Form):
     @classmethod
     def from_api(cls, body: Mapping[str, Any], *, owner: User) -> Self:
         """The form filled with the body of ``POST deployments`` as its schema gives it."""
-        asset = _asked_asset(body)
+        asset = asked_asset(body)
         kind = body["kind"] or tools.kind_of(asset)
-        given = _given(body)
+        given = fields_of(body)
         rows = {name: value for name, value in given.items() if attachment_fields.is_ours(name)}
         blank = cls(owner=owner, asset=asset, kind=kind, initial=rows)
         unknown = [(pointer_of(name), blank.unknown_field(name)) for name in given if name not in blank.fields]
         if given.get("script") == "":  # a page sends an empty one when nobody wrote any
             unknown.append((pointer_of("script"), batch_fields.empty()))
         if asset is None:
-            unknown.insert(0, _no_asset(body))
+            unknown.insert(0, no_asset(body))
         data = blank.initial_data() | {name: value for name, value in given.items() if name in blank.fields}
         return cls(data, owner=owner, asset=asset, kind=kind, unknown=unknown)
 
@@ -401,50 +391,3 @@ def api_body(form: DeployForm) -> dict[str, Any]:
         "max_wait": request.max_wait_seconds,
     }
     return {name: value for name, value in body.items() if value not in (None, [], {})}
-
-
-def _given(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that a body names, by the form's field names."""
-    plain = (
-        "title",
-        "project",
-        "datacenter",
-        "prefer",
-        "exclude",
-        "max_wait",
-        *batch_fields.NAMES,
-        *lifetime_fields.NAMES,
-    )
-    flat = {name: body.get(name) for name in plain}
-    flat |= dict(body["resources"]) | attachment_fields.flat(body)
-    flat |= {OPTION + name: value for name, value in body["options"].items()}
-    flat |= {ARGUMENT + name: value for name, value in body["arguments"].items()}
-    return {name: value for name, value in flat.items() if value is not None and value != []}
-
-
-def _asked_asset(body: Mapping[str, Any]) -> Asset | None:
-    kind = Kind.TOOL if body["tool"] else Kind.MODULE
-    if body["module"] and body["tool"]:
-        return None
-    return Asset.objects.listed().filter(kind=kind, slug=body[kind]).first()
-
-
-def _no_asset(body: Mapping[str, Any]) -> tuple[str, str]:
-    where = "tool" if body["tool"] else "module"
-    slug = body[where]
-    if body["module"] and body["tool"]:
-        return "#/tool", _("Say either which module to deploy or which tool, not both.")
-    if not slug:
-        return "#/module", _("Say which module to deploy: its id from GET /api/v1/modules.")
-    return f"#/{where}", _("There is no %(what)s “%(slug)s”.") % {"what": where, "slug": slug}
-
-
-def pointer_of(name: str) -> str:
-    if name == "__all__":
-        return "#"
-    if attachment_fields.is_ours(name):
-        return attachment_fields.pointer_of(name)
-    for prefix, group in ((OPTION, "options"), (ARGUMENT, "arguments"), (SWEPT, "grid")):
-        if name.startswith(prefix):
-            return f"#/{group}/{name.removeprefix(prefix)}"
-    return f"#/resources/{name}" if name in RESOURCES else f"#/{name}"

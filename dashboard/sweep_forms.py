@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.models import User
 from dashboard.api.problems import pointer
 from dashboard.argument_fields import shown
-from dashboard.forms import SWEPT, DeployForm
+from dashboard.form_bodies import SWEPT
+from dashboard.forms import DeployForm
 from jobs import sweeps
 from jobs.deepaas.document import Argument, Type
 from jobs.deepaas.values import WrongValue, value_of

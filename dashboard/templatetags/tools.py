@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from django import template
 from django.urls import reverse
 
-from dashboard.forms import OPTION
+from dashboard.form_bodies import OPTION
 from jobs.models import Deployment, Status
 from jobs.tools import Tool, ToolOption, references, tool_of
 from marketplace.models import Asset

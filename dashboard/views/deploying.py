@@ -10,7 +10,8 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import WORKING
 from dashboard import cloning, scope, snippets
-from dashboard.forms import OPTION, DeployForm, api_body, plan_of
+from dashboard.form_bodies import OPTION
+from dashboard.forms import DeployForm, api_body, plan_of
 from dashboard.people import person
 from dashboard.sweep_forms import SweepForm, sweep_body
 from jobs import refusals, services, sweeps, tools

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import io
 import os
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -247,3 +248,14 @@ def command_lines() -> list[bytes]:
 def test_a_password_is_written_as_rclone_takes_it_and_never_twice_the_same_word():
     assert "secret" not in storage.obscured("a secret")
     assert storage.obscured("a secret") != storage.obscured("another")
+
+
+def test_a_storage_that_takes_calls_and_never_answers_is_given_up(servers, monkeypatch):
+    monkeypatch.setattr("datacenters.storage.files.CHECK_SECONDS", 1.5)
+    remote = servers("webdav").remote()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(storage.StorageUnreachable):
+            storage.check(replace(remote, options={**remote.options, "url": url}))
+    assert time.monotonic() - began < 10

@@ -17,6 +17,29 @@ from tests.agents import Agent, _nomad_config, free_port, nomad_binary
 PYTHON = Path("/usr/bin/python3")
 IMAGE, PAUSE = "serai-test/python:1", "serai-test/pause:1"
 PROGRAMS = ("/usr/bin/sh", "/usr/bin/sleep", "/usr/bin/cat", "/usr/bin/id")
+# What scripts of a stand-in need besides.
+TOOLS = tuple(
+    f"/usr/bin/{name}"
+    for name in [
+        "bash",
+        "chmod",
+        "chown",
+        "cp",
+        "cut",
+        "date",
+        "du",
+        "grep",
+        "gzip",
+        "ls",
+        "mkdir",
+        "mv",
+        "rm",
+        "sed",
+        "sort",
+        "tail",
+        "touch",
+    ]
+)
 USER = 1000  # who the image's programs run as
 NOT_NEEDED = ("test", "tests", "idlelib", "tkinter", "lib2to3", "ensurepip", "__pycache__", "turtledemo")
 CNI = (Path("/opt/cni/bin"), Path("/usr/lib/cni"))
@@ -101,41 +124,52 @@ def make_images(**files: str) -> None:
     _import(PAUSE, {}, ['ENTRYPOINT ["/usr/bin/sleep", "infinity"]'])
 
 
-def remove_images() -> None:
+def make_stand_ins(tags: Mapping[str, str], **files: str) -> None:
+    """Images under the names of others (tag → who they run as), whose programs are these files; ``entry`` is begun."""
+    for tag, user in tags.items():
+        changes = [f"USER {user}", "ENV PATH=/usr/local/bin:/usr/bin HOME=/home/django", "WORKDIR /home/django"]
+        _import(tag, files, [*changes, 'ENTRYPOINT ["/entry"]'], TOOLS)
+
+
+def have_image(tag: str) -> bool:
+    return bool(docker("images", "--quiet", tag).strip())
+
+
+def remove_images(*others: str) -> None:
     """With what an agent that ended at once left of them."""
-    for image in (IMAGE, PAUSE):
+    for image in (IMAGE, PAUSE, *others):
         left = docker("ps", "--all", "--quiet", "--filter", f"ancestor={image}").split()
         if left:
             docker("rm", "--force", *left)
-    docker("image", "rm", "--force", IMAGE, PAUSE)
+    docker("image", "rm", "--force", IMAGE, PAUSE, *others)
 
 
-def _import(tag: str, files: Mapping[str, str], changes: list[str]) -> None:
+def _import(tag: str, files: Mapping[str, str], changes: list[str], tools: tuple[str, ...] = ()) -> None:
     options = [option for change in changes for option in ("--change", change)]
-    docker("import", *options, "-", tag, given=_tar(files))
+    docker("import", *options, "-", tag, given=_tar(files, tools))
 
 
-def _tar(files: Mapping[str, str]) -> bytes:
+def _tar(files: Mapping[str, str], tools: tuple[str, ...]) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for name in ("bin", "sbin", "lib", "lib64"):
             _add_link(tar, name, f"usr/{name}")
-        for path in sorted(set(_system())):
+        for path in sorted(set(_system(tools))):
             tar.add(path, arcname=str(path).lstrip("/"), filter=_wanted)
         _add_text(tar, "etc/passwd", f"root:x:0:0::/root:/bin/sh\nuser:x:{USER}:{USER}::/home/user:/bin/sh\n")
-        for name in ("tmp", "home/user"):
+        for name in ("tmp", "home/user", "home/django", "docker-entrypoint-initdb.d"):
             _add_folder(tar, name)
         for name, text in files.items():
             _add_text(tar, name, text)
     return packed.getvalue()
 
 
-def _system() -> Iterator[Path]:
+def _system(tools: tuple[str, ...]) -> Iterator[Path]:
     library = subprocess.run(
         [PYTHON, "-Ic", "import sysconfig; print(sysconfig.get_path('stdlib'))"], capture_output=True, check=True
     )
     stdlib = Path(library.stdout.decode().strip())
-    programs = [PYTHON, *map(Path, PROGRAMS)]
+    programs = [PYTHON, *map(Path, (*PROGRAMS, *tools))]
     yield from (*programs, *(program.resolve() for program in programs), stdlib)
     for program in (*programs, *stdlib.glob("lib-dynload/*.so")):
         yield from _libraries(program)

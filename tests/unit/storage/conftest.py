@@ -1,6 +1,7 @@
 """Real servers of each kind, one a module; each test has a folder of its own there."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,14 @@ from datacenters.storage import Remote
 from tests import storages
 
 KINDS = ("webdav", "s3", "sftp")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of these ask real servers."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="package")

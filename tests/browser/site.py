@@ -117,7 +117,9 @@ def _deployment(owner: User, module: Module, datacenter: Datacenter, status: Sta
     deployment = Deployment.objects.create(
         project=owner.personal_project, owner=owner, asset=module, asset_slug=module.slug,
         title=f"Digits, {status.label}", kind=DeploymentKind.BATCH if number % 3 == 2 else DeploymentKind.SERVICE,
-        request=as_json(DeployRequest(asset="digits", title="Digits", project=owner.personal_project.slug)),
+        request=as_json(
+            DeployRequest("digits", "Digits", owner.personal_project.slug, max_run_seconds=3_600)
+        ),
         status=status, stage="starting", healthy=True if status == Status.RUNNING else None, created=now,
         datacenter=datacenter, reason="The module ended with exit code 1." if failed else "",
         advice="Read the end of its log." if failed else "",

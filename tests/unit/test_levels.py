@@ -36,6 +36,9 @@ GET  cluster                -   grace
 POST cluster                -   grace
 POST cluster-test           -   grace
 POST cluster-remove         -   grace
+POST datacenter             -   grace
+POST announce-maintenance   -   grace
+POST call-off-maintenance   -   grace
 """
 OPERATIONS = """
 POST   create_project       403 -
@@ -46,6 +49,9 @@ GET    get_cluster          -   grace
 PATCH  change_cluster       -   grace
 POST   test_cluster         -   grace
 DELETE remove_cluster       -   grace
+PATCH  describe_datacenter  -   grace
+POST   announce_maintenance -   grace
+DELETE call_off_maintenance -   grace
 """
 
 

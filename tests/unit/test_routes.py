@@ -143,6 +143,10 @@ GET  run                    302 404 200 200 200 404
 GET  run-metrics            302 404 200 200 200 404
 GET  run-file               302 404 404 404 404 404
 GET  datacenters            302 200 200 200 200 200
+GET  datacenter             302 200 200 200 200 200
+POST datacenter             302 403 403 403 403 422
+POST announce-maintenance   302 403 403 403 403 422
+POST call-off-maintenance   302 403 403 403 403 404
 GET  storages               302 200 200 200 200 200
 GET  link-storage-webdav    302 200 200 200 200 200
 POST link-storage-webdav    302 422 422 422 422 422
@@ -185,7 +189,9 @@ FORMS = {
 # A module whose training takes one argument.
 TRAINS = {
     "swagger": "2.0",
-    "paths": {"/models/digits/train/": {"post": {"parameters": [{"name": "epochs", "in": "query", "type": "integer"}]}}},
+    "paths": {
+        "/models/digits/train/": {"post": {"parameters": [{"name": "epochs", "in": "query", "type": "integer"}]}}
+    },
 }
 # By a token with every scope; the last column is the one scope that is enough.
 OPERATIONS = """
@@ -253,6 +259,9 @@ POST   make_folder              401 404 403 502 502 404 write
 POST   move_file                401 404 403 502 502 404 write
 GET    list_datacenters         401 200 200 200 200 200 read
 GET    get_datacenter           401 200 200 200 200 200 read
+PATCH  describe_datacenter      401 403 403 403 403 200 write
+POST   announce_maintenance     401 403 403 403 403 422 write
+DELETE call_off_maintenance     401 403 403 403 403 404 write
 GET    list_clusters            401 403 403 403 403 200 read
 POST   add_cluster              401 403 403 403 403 422 write
 GET    get_cluster              401 403 403 403 403 200 read
@@ -272,7 +281,9 @@ BODIES = {
     "change_member": {"role": "member"},
     "create_deployment": {"module": "digits", "project": "engine"},
     "plan_deployment": {"module": "digits", "project": "engine"},
+    "announce_maintenance": {"starts": "2999-01-01T00:00Z", "ends": "2999-01-02T00:00Z", "reason": "new cooling"},
     "add_cluster": {"name": "garden", "address": "nowhere"},
+    "announce_maintenance": {"starts": "2026-01-02T00:00:00Z", "ends": "2026-01-01T00:00:00Z", "reason": "Cooling"},
     "add_federation_client": {"name": "Hospital"},
     "create_sweep": {"module": "digits", "project": "engine", "grid": {"epochs": [1, 2]}},
 }
@@ -363,8 +374,8 @@ def named(name: str, part: str, things) -> object:
         return things["run"]
     if name == "disconnect-identity":
         return SocialAccount.objects.get().pk
-    if "cluster" in name:
-        return "ifca"
+    if "cluster" in name or "maintenance" in name:
+        return "ifca" if part == "name" or "cluster" in name else 1
     if part in ("slug", "id"):
         of_project = "project" in name or "member" in name
         return "engine" if of_project else "here" if name.startswith("source") else "digits"

@@ -107,7 +107,14 @@ def own_tags() -> dict[str, str]:
         told = json.loads(os.environ.get("MLFLOW_RUN_CONTEXT") or "{}")
     except ValueError:
         told = {}
-    return {"serai.version": metadata.version(DISTRIBUTION), **told, **found}
+    return {**version(), **told, **found}
+
+
+def version() -> dict[str, str]:
+    try:
+        return {"serai.version": metadata.version(DISTRIBUTION)}
+    except metadata.PackageNotFoundError:  # tried in its folder, not installed
+        return {}
 
 
 def fetched(tags: Mapping[str, str]) -> list[Entry]:

@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-REFUSED = ("401", "Invalid SuperNode authentication", "not recognize this SuperNode")
+# What Flower writes when the server refuses the key: at the beginning, and later when it was taken away. After that it
+# would go on saying good-bye to a server that does not listen.
+REFUSED = ("401 Unauthorized", "Invalid SuperNode authentication", "[code: 2004]", "SuperNode terminated gracefully")
 NO_ENTRY = (
     "The federated server does not accept this client's key: it was taken away there, or belongs to another server."
 )
@@ -20,13 +22,16 @@ def main() -> int:
     address, environment = os.environ["FEDERATION_ADDRESS"], surroundings()
     program = [sys.executable, str(Path(__file__).with_name("supernode.py")), *arguments(address)]
     node = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
-    refused = False
+    refused = unreachable = False
     assert node.stdout is not None
     for line in node.stdout:
         sys.stdout.write(line)
         sys.stdout.flush()
-        refused = refused or any(words in line for words in REFUSED)
         unreachable = "ConnectError" in line or "Connection refused" in line
+        if any(words in line for words in REFUSED):
+            refused = True
+            node.kill()
+            break
     node.wait()
     sys.stderr.write((NO_ENTRY if refused else UNREACHABLE.format(address=address) if unreachable else LEFT) + "\n")
     return 1

@@ -281,7 +281,6 @@ BODIES = {
     "change_member": {"role": "member"},
     "create_deployment": {"module": "digits", "project": "engine"},
     "plan_deployment": {"module": "digits", "project": "engine"},
-    "announce_maintenance": {"starts": "2999-01-01T00:00Z", "ends": "2999-01-02T00:00Z", "reason": "new cooling"},
     "add_cluster": {"name": "garden", "address": "nowhere"},
     "announce_maintenance": {"starts": "2026-01-02T00:00:00Z", "ends": "2026-01-01T00:00:00Z", "reason": "Cooling"},
     "add_federation_client": {"name": "Hospital"},

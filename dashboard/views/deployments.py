@@ -221,7 +221,7 @@ def usage(request: HttpRequest, pk: UUID) -> JsonResponse:
 def metrics(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The runs that this training logged, and how each metric went; MLflow down is a sentence, not an error."""
     deployment = _load(request, pk)
-    found = cache.get_or_set(f"metrics-{pk}", lambda: training.metrics_of(deployment), METRICS_FRESH_SECONDS)
+    found = cache.get_or_set(f"metrics-{pk}", lambda: training.metrics_of(deployment), METRICS_FRESH_SECONDS) or {}
     if services.why_not_change(deployment, person(request)):
         found = {**found, "runs": [{**run, "url": ""} for run in found["runs"]]}
     return JsonResponse(found)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from datacenters.storage import obscured
+from datacenters.storage import mkdir, obscured
 from jobs import services
 from jobs.models import Status, Storage
 from tests import storages
@@ -38,7 +38,7 @@ def server(tmp_path_factory):
 def files(server) -> Path:
     """A folder of the server's for each test; the server remembers for a while what was in one."""
     folder = server.files / f"in-{time.monotonic_ns()}"
-    folder.mkdir()
+    mkdir(server.remote(), folder.name)  # not behind its back: it would not see the folder for a while
     yield folder
     if not server.listens:
         server.start()

@@ -39,7 +39,8 @@ def probe(deployment: Deployment) -> Health:
     if not deployment.endpoints:
         return Health(False, _("It has no endpoint."))
     for endpoint in deployment.endpoints:
-        answer = _ask(deployment, endpoint)
+        label = endpoint["label"]
+        answer = _ask(endpoint, _path(deployment, label), tools.certificate(deployment, label))
         if not answer.ok:
             several = len(deployment.endpoints) > 1
             return Health(False, f"{endpoint['label']}: {answer.sentence}") if several else answer
@@ -52,10 +53,9 @@ def _path(deployment: Deployment, label: str) -> str | None:
     return port.health_path if port else PORT.health_path
 
 
-def _ask(deployment: Deployment, endpoint: dict[str, Any]) -> Health:
-    label, host, port = endpoint["label"], endpoint["host"], endpoint["port"]
+def _ask(endpoint: dict[str, Any], path: str | None, certificate: str = "") -> Health:
     try:
-        status = _get(host, port, _path(deployment, label), tools.certificate(deployment, label))
+        status = _get(endpoint["host"], endpoint["port"], path, certificate)
     except TimeoutError:
         return Health(False, _("It did not answer within %(seconds)d seconds.") % {"seconds": TIMEOUT_SECONDS})
     except ConnectionRefusedError:

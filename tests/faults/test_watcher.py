@@ -25,7 +25,7 @@ def test_a_watcher_that_was_killed_catches_up_with_all_that_happened(site, clust
     services.stop(stops, ada)
     starts = services.deploy(ask(good), owner=ada)
     adapter = adapter_for(cluster)
-    wait_for(lambda: adapter.state(crashes.job_id, "ada").status == "failed")
+    wait_for(lambda: adapter.state(crashes.job_id, crashes.namespace).status == "failed")
     crashes.refresh_from_db()
     assert crashes.status == Status.STARTING  # nobody has told yet
 

@@ -118,7 +118,7 @@ def test_the_image_of_a_hostile_repository_stays_text(compiled, text):
     job = compiled({"title": text, "summary": text, "description": text, "links": links}, Runtime.CONTAINER)
     check(job)
     config = tasks(job)["main"]["Config"]
-    assert set(config) <= {"image", "init", "args", "command", "ports"}
+    assert set(config) <= {"image", "init", "args", "command", "ports", "pids_limit", "security_opt"}
     assert "User" not in tasks(job)["main"]
 
 

@@ -52,7 +52,7 @@ def test_a_broker_that_takes_no_message_stops_nobody(site, digits, ask, ada, set
     [
         ({"asset": "no-such"}, "#/module", "There is no module “no-such”"),
         ({"project": "no-such"}, "#/project", "You are in no project “no-such”"),
-        ({"options": {"speed": 3}}, "#/options/speed", "It has: workers"),
+        ({"options": {"speed": 3}}, "#/options/speed", "It has: jupyterlab, workers"),
         ({"arguments": {"epochs": 3}}, "#/arguments", "Only a training"),
         ({"memory_mb": 99_000}, "#/resources/memory_mb", "has 8,000 MB of memory even when it is empty"),
         ({"gpus": 1}, "#/resources/gpus", "no machine that can run this has one"),

@@ -88,7 +88,8 @@ def show(page: Page) -> Shown:
     for token in tokens:
         for child in token.children or ():
             _lead(child, page)
-    html = _markdown.renderer.render(tokens, _markdown.options, {})
+    # Long lines scroll in their own box, which the keyboard must reach.
+    html = _markdown.renderer.render(tokens, _markdown.options, {}).replace("<pre>", '<pre tabindex="0">')
     return Shown(mark_safe(html), headings)  # noqa: S308 (our own files, and HTML in them stays text)
 
 

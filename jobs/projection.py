@@ -192,8 +192,8 @@ def _began(deployment: Deployment, state: JobState) -> dict[str, Any]:
     """Since when it runs, which may be long ago when nobody looked, and until when it may."""
     now, main = timezone.now(), _main(state)
     # By the node's clock, which may be wrong: not before it was sent, and not after now.
-    sent = deployment.submitted or deployment.created
-    since = min(max(main.started, sent), now) if main and main.started else now
+    began = main.started if main and main.started else now
+    since = min(max(began, deployment.submitted or began), now)
     allowed = deployment.request.get("max_run_seconds") if deployment.kind == DeploymentKind.BATCH else None
     return {"started": since} | ({"deadline": since + timedelta(seconds=allowed)} if allowed else {})
 

@@ -50,6 +50,8 @@ class Server:
         # rclone names its options for the environment, too: then no password stands on the command line.
         environment = {"PATH": os.defpath, "HOME": str(served.parent), "RCLONE_CONFIG": "/dev/null", **self._login()}
         command = [rclone_path(), "serve", self.kind, str(served), "--addr", f"127.0.0.1:{self.port}"]
+        # Tests write beside it, into the folder itself. (With 0 s it hangs.)
+        command += ["--dir-cache-time", "1s"]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._processes.append(process)
         until = time.monotonic() + 20

@@ -202,7 +202,7 @@ def test_a_training_is_watched_to_its_result(grace, whole_stack):
     wait_for(lambda: whole_stack.parts()["mlflow"] == "up", 240, whole_stack.log)
     grace.click("link", "Digits classifier", exact=True)
     grace.click("link", "Train")
-    grace.page.get_by_label("Epochs").fill("5")
+    grace.page.get_by_role("spinbutton", name="Epochs").fill("5")
     grace.looks_at("10-train")
     grace.click("button", "Start training")
     grace.page.evaluate("window.neverLoadedAgain = true")

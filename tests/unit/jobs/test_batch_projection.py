@@ -28,8 +28,14 @@ def main(state: str, **more: object) -> dict[str, tuple[TaskState, ...]]:
 
 def test_the_time_counts_from_when_it_began_also_if_nobody_looked(training):
     began = timezone.now() - timedelta(hours=5)
+    Deployment.objects.update(submitted=began - timedelta(minutes=1))
     tell(training, JobStatus.RUNNING, 1, **main("running", started=began))
     assert (training.started, training.deadline) == (began, began + timedelta(hours=1))
+
+
+def test_a_clock_that_is_behind_gives_no_time_before_it_was_sent(training):
+    tell(training, JobStatus.RUNNING, 1, **main("running", started=timezone.now() - timedelta(hours=5)))
+    assert training.started == training.submitted
 
 
 def test_a_clock_that_is_ahead_gives_no_time_that_is_to_come(training):

@@ -202,6 +202,14 @@ def say(line: dict[str, Any]) -> None:
         return
 
 
+def tell(child: int, word: bytes) -> None:
+    """A child that could not even begin is gone already; what it has to say of that is in its other pipe."""
+    try:
+        os.write(child, word)
+    except BrokenPipeError:
+        return
+
+
 def finish(folder: str, **facts: Any) -> None:
     write_whole(folder, "ended", {"time": time.time_ns(), **facts})
 
@@ -219,7 +227,7 @@ def run(folder: str, task: dict[str, Any]) -> None:
     facts = {"shim": me, "shim_start": start_ticks(me), "pid": main, "start": start_ticks(main)}
     facts |= {"marks": task["marks"], "machine": task["machine"]}
     write_whole(folder, "started", {"time": time.time_ns(), **facts})
-    os.write(word, b"g")
+    tell(word, b"g")
     if message := os.read(complaint, BLOCK).decode(errors="replace"):
         os.waitpid(main, 0)
         finish(folder, error=message)

@@ -13,8 +13,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from accounts.oidc import config as oidc
-from dashboard import env, secrets
+from dashboard import env, oidc_settings, secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -152,7 +151,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 # Sign-in by OpenID Connect. Of allauth nothing else is used: no sign-up, no mails, none of its pages.
-OIDC_PROVIDERS = oidc.read()
+OIDC_PROVIDERS = oidc_settings.providers()
 OIDC_SESSION_HOURS = env.number("SERAI_OIDC_SESSION_HOURS", 24)
 ACCOUNT_ADAPTER, SOCIALACCOUNT_ADAPTER = (
     f"accounts.oidc.adapters.{name}" for name in ("AccountAdapter", "SocialAdapter")

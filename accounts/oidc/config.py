@@ -1,4 +1,4 @@
-"""The providers that an operator named, and the rules by which their claims become rights. Read by the settings."""
+"""The providers that an operator named, and the rules by which their claims become rights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 
 import yaml
 from django.core.exceptions import ImproperlyConfigured
-
-from dashboard import env
 
 LEVELS, ROLES = ("basic", "intermediate", "advanced"), ("viewer", "member", "manager")
 EVERYBODY, MATCHED = ADMITTED = ("everybody", "matched")
@@ -69,36 +67,36 @@ class Identity:
         return self.issuer.startswith("http://")
 
 
-def read() -> tuple[Identity, ...]:
-    """What the environment names: one provider by variables, or several by a file."""
-    several = env.text("SERAI_OIDC_PROVIDERS")
-    issuer = env.url("SERAI_OIDC_ISSUER")
-    if several and issuer:
-        raise ImproperlyConfigured("Name providers by SERAI_OIDC_PROVIDERS or by SERAI_OIDC_ISSUER, not by both.")
-    found = _of_file(several) if several else _of_variables(issuer) if issuer else ()
-    for identity in found:
-        _check(identity)
-    if len({identity.id for identity in found}) < len(found) or len({one.issuer for one in found}) < len(found):
-        raise ImproperlyConfigured(f"{several}: two providers have the same id or issuer.")
-    return found
-
-
-def _of_variables(issuer: str) -> tuple[Identity, ...]:
-    file = env.text("SERAI_OIDC_RULES")
-    written = _yaml(file, "SERAI_OIDC_RULES") if file else {}
+def one(
+    issuer: str, *, client_id: str, name: str = "", secret_file: str = "", scopes: Sequence[str], rules_file: str = ""
+) -> tuple[Identity, ...]:
+    """The single provider that is named by values; its rules lie in a file of their own."""
+    written = _yaml(rules_file, "SERAI_OIDC_RULES") if rules_file else {}
     if not isinstance(written, Mapping) or set(written) - {"admit", "rules"}:
-        raise ImproperlyConfigured(f"{file}: it takes the keys admit and rules.")
-    host = urlsplit(issuer).hostname or ""
+        raise ImproperlyConfigured(f"{rules_file}: it takes the keys admit and rules.")
     identity = Identity(
         id="oidc",
-        name=env.text("SERAI_OIDC_NAME", host),
+        name=name or urlsplit(issuer).hostname or "",
         issuer=issuer,
-        client_id=env.text("SERAI_OIDC_CLIENT_ID"),
-        secret_file=env.text("SERAI_OIDC_CLIENT_SECRET_FILE"),
-        scopes=tuple(env.words("SERAI_OIDC_SCOPES", SCOPES)),
-        rules=_rules(written, file),
+        client_id=client_id,
+        secret_file=secret_file,
+        scopes=tuple(scopes),
+        rules=_rules(written, rules_file),
     )
+    _check(identity)
     return (identity,)
+
+
+def several(file: str) -> tuple[Identity, ...]:
+    """Those that a file lists."""
+    found = _of_file(file)
+    for identity in found:
+        _check(identity)
+    if len({identity.id for identity in found}) < len(found) or len({identity.issuer for identity in found}) < len(
+        found
+    ):
+        raise ImproperlyConfigured(f"{file}: two providers have the same id or issuer.")
+    return found
 
 
 def _of_file(file: str) -> tuple[Identity, ...]:

@@ -13,8 +13,6 @@ MAY_IMPORT = {
     "datacenters": {"accounts"},
     "accounts": set(),
 }
-# Typed reading of the environment is nobody's room; these start without Django's settings.
-SHARED = {"dashboard.env"}
 
 
 def imports_of(file: Path) -> set[str]:
@@ -39,7 +37,7 @@ def test_no_app_imports_one_above_or_beside_it(app):
         f"{file.relative_to(ROOT)} imports {name}"
         for file in files_of(app)
         for name in imports_of(file)
-        if name.split(".")[0] in forbidden and not any(name.startswith(shared) for shared in SHARED)
+        if name.split(".")[0] in forbidden
     ]
     assert wrong == []
 

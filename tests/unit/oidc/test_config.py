@@ -4,6 +4,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.oidc import config
+from dashboard import oidc_settings
 
 ENVIRONMENT = {
     "SERAI_OIDC_ISSUER": "https://login.example.org/realms/engine/",
@@ -22,7 +23,7 @@ def read(monkeypatch, tmp_path):
                 monkeypatch.delenv(name, raising=False)
             else:
                 monkeypatch.setenv(name, value)
-        return config.read()
+        return oidc_settings.providers()
 
     return with_environment
 

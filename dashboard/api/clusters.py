@@ -95,7 +95,7 @@ def add_cluster(request: HttpRequest, response: HttpResponse, body: ClusterIn) -
     clusters.must_operate(person(request))
     form = ClusterForm({"region": "global", "enabled": True, **_given(body)})
     if not form.is_valid():
-        return _invalid(form)
+        return problems.invalid_form(form)
     cluster = clusters.save(form, person(request))
     response["Location"] = f"/api/v1/clusters/{cluster.name}"
     return Status(201, ClusterOut.of(cluster))
@@ -114,7 +114,7 @@ def change_cluster(request: HttpRequest, id: str, body: ClusterChangeIn) -> Http
     kept = {name: getattr(cluster, name) for name in ClusterForm.base_fields if name not in SECRETS}
     form = ClusterForm(kept | _given(body), instance=cluster)
     if not form.is_valid():
-        return _invalid(form)
+        return problems.invalid_form(form)
     return ClusterOut.of(clusters.save(form, person(request)))
 
 
@@ -150,9 +150,3 @@ def _load(request: HttpRequest, name: str, **fields: bool) -> Cluster:
 
 def _given(body: ClusterChangeIn) -> dict[str, Any]:
     return {name: value for name, value in body.model_dump().items() if value is not None}
-
-
-def _invalid(form: ClusterForm) -> HttpResponse:
-    return problems.invalid(
-        [(problems.pointer(name), str(text)) for name, texts in form.errors.items() for text in texts]
-    )

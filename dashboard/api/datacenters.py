@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
-from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Router, Status
@@ -78,7 +77,7 @@ def describe_datacenter(request: HttpRequest, name: str, body: DescriptionIn) ->
     kept["projects"] = list(row.projects.values_list("slug", flat=True))
     form = DescriptionForm(kept | body.model_dump(exclude_unset=True), instance=row)
     if not form.is_valid():
-        return _invalid(form)
+        return problems.invalid_form(form)
     return DatacenterOut.of(datacenters.describe(form, person(request)))
 
 
@@ -94,7 +93,7 @@ def announce_maintenance(request: HttpRequest, name: str, body: MaintenanceIn) -
     row = get_object_or_404(Datacenter, name=name)
     form = MaintenanceForm(body.model_dump())
     if not form.is_valid():
-        return _invalid(form)
+        return problems.invalid_form(form)
     return Status(201, MaintenanceOut.of(datacenters.announce(form, row, person(request))))
 
 
@@ -109,12 +108,6 @@ def call_off_maintenance(request: HttpRequest, name: str, id: int) -> Status[Non
     must_operate(person(request))
     datacenters.call_off(get_object_or_404(Maintenance, datacenter__name=name, pk=id), person(request))
     return Status(204, None)
-
-
-def _invalid(form: BaseForm) -> HttpResponse:
-    return problems.invalid(
-        [(problems.pointer(name), str(text)) for name, texts in form.errors.items() for text in texts]
-    )
 
 
 def _datacenters() -> QuerySet[Datacenter]:

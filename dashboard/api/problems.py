@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
+from django.forms import BaseForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -45,6 +46,17 @@ def invalid(errors: Sequence[tuple[str, str]]) -> HttpResponse:
     title = _("The request holds values that cannot be used.")
     detail = errors[0][1] if len(errors) == 1 else _("%(count)d values are wrong.") % {"count": len(errors)}
     return problem(422, "invalid-request", title, detail, errors=errors)
+
+
+def invalid_form(form: BaseForm, at: Callable[[str], str] = pointer) -> HttpResponse:
+    """Each sentence at its member of the body; ``at`` leads to those that the body calls otherwise."""
+    return invalid(
+        [
+            ("#" if name == NON_FIELD_ERRORS else at(name), str(text))
+            for name, texts in form.errors.items()
+            for text in texts
+        ]
+    )
 
 
 def not_found(*_args: object) -> HttpResponse:

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-from django import forms
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -64,7 +63,7 @@ def create_project(
     services.must_be_allowed_to_create(person(request))
     form = ProjectForm({"name": body.name, "slug": body.id})
     if not form.is_valid():
-        return _invalid(form, slug="id")
+        return problems.invalid_form(form, at=_in_body)
     project = services.create_project(person(request), **form.cleaned_data)
     response["Location"] = f"/api/v1/projects/{project.slug}"
     return Status(201, ProjectFullOut.of(project, person(request)))
@@ -83,7 +82,7 @@ def change_project(request: HttpRequest, id: str, body: ProjectChangeIn) -> Http
     services.must_manage(project, person(request))
     form = RenameForm(body.model_dump())
     if not form.is_valid():
-        return _invalid(form)
+        return problems.invalid_form(form)
     services.rename_project(project, person(request), form.cleaned_data["name"])
     return ProjectFullOut.of(project, person(request))
 
@@ -142,7 +141,7 @@ def add_member(request: HttpRequest, id: str, body: MemberIn) -> HttpResponse | 
     services.must_manage(project, person(request))
     form = MemberForm(body.model_dump())
     if not form.is_valid():
-        return _invalid(form)
+        return problems.invalid_form(form)
     membership = services.add_member(project, person(request), form.cleaned_data["username"], form.cleaned_data["role"])
     return Status(201, MemberOut.of(membership))
 
@@ -220,7 +219,7 @@ def _set_limits(request: HttpRequest, holder: Project | User, body: QuotasIn) ->
     quotas.must_administer(person(request))
     form = QuotaForm.of(holder, body.model_dump())
     if not form.is_valid():
-        return _invalid(form)
+        return problems.invalid_form(form)
     quotas.set_limits(holder, person(request), form.cleaned_data)
     return QuotasOut.of(holder)
 
@@ -248,9 +247,6 @@ def _somebody(request: HttpRequest, username: str) -> User:
     )
 
 
-def _invalid(form: forms.Form, **renamed: str) -> HttpResponse:
-    """Each sentence at its member of the body; ``renamed`` are fields that the body calls otherwise."""
-    errors = form.errors.items()
-    return problems.invalid(
-        [(problems.pointer(renamed.get(name, name)), str(text)) for name, texts in errors for text in texts]
-    )
+def _in_body(field: str) -> str:
+    """A project's id is its slug."""
+    return problems.pointer("id" if field == "slug" else field)

@@ -70,7 +70,7 @@ def link_storage(request: HttpRequest, response: HttpResponse, body: StorageIn) 
     form = FORMS[body.kind]({"name": body.name, "project": body.project, **body.options}, owner=person(request))
     unknown = _unknown(form, body.options)
     if unknown or not form.is_valid() or not (storage := form.keep()):
-        return unknown or _invalid(form)
+        return unknown or problems.invalid_form(form, at=_pointer)
     response["Location"] = f"/api/v1/storages/{storage.pk}"
     return Status(201, StorageOut.of(storage, person(request)))
 
@@ -91,7 +91,7 @@ def change_storage(request: HttpRequest, id: UUID, body: StorageChangeIn) -> Htt
     form = form_of(storage, data, person(request))
     unknown = _unknown(form, body.options)
     if unknown or not form.is_valid() or not form.keep():
-        return unknown or _invalid(form)
+        return unknown or problems.invalid_form(form, at=_pointer)
     return StorageOut.of(storage, person(request))
 
 
@@ -267,12 +267,5 @@ def _unknown(form: StorageForm | HomeForm, options: dict[str, Any]) -> HttpRespo
     return problems.invalid(errors) if errors else None
 
 
-def _invalid(form: StorageForm | HomeForm) -> HttpResponse:
-    """Each sentence at its member of the body."""
-    return problems.invalid([(_pointer(name), str(text)) for name, texts in form.errors.items() for text in texts])
-
-
 def _pointer(name: str) -> str:
-    if name == "__all__":
-        return "#"
     return problems.pointer(name) if name in OF_BODY else problems.pointer("options", name)

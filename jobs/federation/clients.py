@@ -98,11 +98,12 @@ def _may_change(server: Deployment, actor: User) -> None:
         raise NotPossibleNow(_("This is no federated server: it has no clients."))
     if why_not := services.why_not_change(server, actor):
         raise PermissionDenied(why_not)
-    if clients_of(server).count() >= CLIENTS_AT_MOST:
-        raise NotPossibleNow(_("A federated server has at most %(most)d clients.") % {"most": CLIENTS_AT_MOST})
 
 
 def _checked_name(server: Deployment, name: str) -> str:
+    """The name of a client that may be added. Raises NotPossibleNow when there is room for none."""
+    if clients_of(server).count() >= CLIENTS_AT_MOST:
+        raise NotPossibleNow(_("A federated server has at most %(most)d clients.") % {"most": CLIENTS_AT_MOST})
     name = name.strip()
     if not NAME.fullmatch(name):
         text = _(

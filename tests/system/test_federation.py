@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psutil
@@ -109,9 +110,9 @@ def tasks_folder(stack: Stack) -> Path:
 # ── Others at the door ───────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("path", ["/v1/control/list-nodes", "/v1/runtime/acquire-task", "/docs", "/openapi.json"])
 def test_only_clients_routes_answer_to_anybody(whole_stack, api, server, path):
-    joined = api.post(f"deployments/{server}/clients", json={"name": f"looks at {path.strip('/').replace('/', ' ')}"})
-    address = joined.json()["command"].split("--superlink ")[1].split()[0]
-    context = ssl.create_default_context(cadata=joined.json()["authority"])
+    joined = a_client_elsewhere(api, server)
+    address = joined["command"].split("--superlink ")[1].split()[0]
+    context = ssl.create_default_context(cadata=joined["authority"])
     assert status(f"https://{address}/health", context) == 200
     assert status(f"https://{address}{path}", context) == 404
     through = {"Host": f"fleet-{server}.apps.localhost:{whole_stack.port}"}
@@ -131,7 +132,7 @@ def status(url: str, context: ssl.SSLContext) -> int:
 
 
 def test_a_client_elsewhere_connects_and_once_its_key_is_taken_away_never_again(whole_stack, api, server, tmp_path):
-    joined = api.post(f"deployments/{server}/clients", json={"name": "elsewhere"}).json()
+    joined = a_client_elsewhere(api, server)
     knock = Client(whole_stack, joined, joined["private_key"], tmp_path)
     with knock.running() as node:
         until(lambda: listed(api, server, joined["id"])["connected"], bool, SOON)
@@ -145,11 +146,18 @@ def test_a_client_elsewhere_connects_and_once_its_key_is_taken_away_never_again(
 
 
 def test_a_key_that_nobody_registered_is_refused_in_a_sentence(whole_stack, api, server, tmp_path):
-    joined = api.post(f"deployments/{server}/clients", json={"name": "with another key"}).json()
+    joined = a_client_elsewhere(api, server)
     with Client(whole_stack, joined, new_node_key().private, tmp_path).running() as node:
         said = node.communicate(timeout=SOON)[0]
     assert node.returncode == 1
     assert said.splitlines()[-1].startswith("The federated server does not accept this client's key")
+
+
+def a_client_elsewhere(api: httpx.Client, server: str) -> dict[str, Any]:
+    """Named anew each time: a try that failed leaves its client behind, and a name is taken once."""
+    answer = api.post(f"deployments/{server}/clients", json={"name": f"elsewhere {uuid4().hex[:6]}"})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
 
 
 def listed(api: httpx.Client, server: str, client: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ This process only starts the other and reads what it says: why Flower left is to
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 # What Flower writes when the server refuses the key: at the beginning, and later when it was taken away. After that it
@@ -16,11 +17,23 @@ NO_ENTRY = (
 )
 UNREACHABLE = "The federated server does not answer at {address}. Start the client again once it runs."
 LEFT = "Flower's client ended. The lines before say why."
+# The server hears of a new client within some seconds; one that was quicker than that knocks again.
+KNOWN_AFTER_SECONDS, KNOCK_AGAIN_SECONDS = 20, 3
 
 
 def main() -> int:
     address, environment = os.environ["FEDERATION_ADDRESS"], surroundings()
     program = [sys.executable, str(Path(__file__).with_name("supernode.py")), *arguments(address)]
+    begun = time.monotonic()
+    while (reason := why_it_ended(program, environment)) == NO_ENTRY:
+        if time.monotonic() > begun + KNOWN_AFTER_SECONDS:
+            break
+        time.sleep(KNOCK_AGAIN_SECONDS)
+    sys.stderr.write(reason.format(address=address) + "\n")
+    return 1
+
+
+def why_it_ended(program: list[str], environment: dict[str, str]) -> str:
     node = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     refused = unreachable = False
     assert node.stdout is not None
@@ -33,8 +46,7 @@ def main() -> int:
             node.kill()
             break
     node.wait()
-    sys.stderr.write((NO_ENTRY if refused else UNREACHABLE.format(address=address) if unreachable else LEFT) + "\n")
-    return 1
+    return NO_ENTRY if refused else UNREACHABLE if unreachable else LEFT
 
 
 def surroundings() -> dict[str, str]:

@@ -17,7 +17,7 @@ from jobs.compilers import CannotCompile, compile_deployment
 from jobs.federation import bundle, clients, members, places
 from jobs.federation.keys import NoKey, checked_public_key, new_node_key
 from jobs.models import Deployment, DeploymentSecret, FederationClient, Status
-from jobs.refusals import RequestRefused
+from jobs.refusals import NotPossibleNow, RequestRefused
 
 from .conftest import ROOM, asset_of
 
@@ -126,6 +126,15 @@ def test_it_stays_on_record_who_was_let_in_and_who_no_longer(server, ada):
     actions = AuditEvent.objects.filter(action__startswith="federation").values_list("action", flat=True)
     assert sorted(actions) == ["federation.client-added", "federation.client-revoked"]
     assert list(server.events.values_list("verb", flat=True))[-2:] == ["client added", "client removed"]
+
+
+def test_where_no_more_clients_fit_one_may_still_be_taken_away(server, ada, monkeypatch):
+    client, _key = clients.add_outside(server, ada, name="A")
+    monkeypatch.setattr(clients, "CLIENTS_AT_MOST", 1)
+    with pytest.raises(NotPossibleNow, match="at most 1 clients"):
+        clients.add_outside(server, ada, name="B")
+    clients.revoke(client, ada)
+    assert clients.clients_of(server).get().revoked
 
 
 # ── Clients inside ───────────────────────────────────────────────────────────────────────────────

@@ -134,6 +134,27 @@ class DeviceGroup:
 
 
 @dataclass(frozen=True)
+class Driver:
+    """A way to run tasks that a node knows of, whether it works there, and what the node says of it."""
+
+    name: str
+    healthy: bool
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What an allocation holds of its node; ``devices`` counts them by model."""
+
+    allocation_id: str
+    job_id: str
+    cpu_mhz: int = 0
+    memory_mb: int = 0
+    disk_mb: int = 0
+    devices: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class NodeFacts:
     id: str
     name: str
@@ -150,6 +171,11 @@ class NodeFacts:
     devices: tuple[DeviceGroup, ...] = ()
     meta: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
+    status: str = "ready"  # Nomad's word: initializing, ready, disconnected, down
+    eligible: bool = True
+    draining: bool = False
+    driver_health: tuple[Driver, ...] = ()
+    held: tuple[Held, ...] = ()  # by all jobs, whoever sent them
 
 
 @dataclass(frozen=True)

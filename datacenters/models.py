@@ -8,6 +8,10 @@ from django.utils.translation import gettext_lazy as _
 from accounts.crypto import EncryptedTextField
 from accounts.models import Project, User
 
+from .footprints import CarbonReading, Footprint
+
+__all__ = ["CarbonReading", "Cluster", "Datacenter", "Footprint", "Maintenance", "Node", "Sharing"]
+
 
 class Cluster(models.Model):
     """A Nomad cluster Serai talks to. The embedded local datacenter is one of these, marked ``local``."""
@@ -110,8 +114,19 @@ class Node(models.Model):
     id = models.UUIDField(primary_key=True)
     datacenter = models.ForeignKey(Datacenter, on_delete=models.CASCADE, related_name="nodes")
     name = models.CharField(max_length=200)
-    ready = models.BooleanField()
-    drivers = models.JSONField(default=list)
+    ready = models.BooleanField(help_text=_("up, eligible and not draining"))
+    status = models.CharField(max_length=20, default="ready", help_text=_("Nomad’s word for how it is"))
+    eligible = models.BooleanField(default=True)
+    draining = models.BooleanField(default=False)
+    # Of a drain that was begun here; one that was begun in Nomad itself tells none of it.
+    drain_began = models.DateTimeField(null=True)
+    drain_until = models.DateTimeField(null=True)
+    drain_reason = models.CharField(max_length=200, blank=True, default="")
+    version = models.CharField(max_length=60, blank=True, default="")
+    drivers = models.JSONField(default=list)  # names of those that work
+    driver_health = models.JSONField(default=list)  # Driver fields, one object a driver
+    meta = models.JSONField(default=dict)  # what jobs of Serai may count on
+    held = models.JSONField(default=list)  # Held fields, one object an allocation, of all jobs
     cpu_cores = models.PositiveIntegerField()
     cpu_mhz = models.PositiveIntegerField()
     memory_mb = models.PositiveIntegerField()

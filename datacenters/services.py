@@ -23,9 +23,15 @@ from .models import Cluster, Datacenter, Maintenance, Node, Sharing
 from .nomad import GUARDED, TRUSTED, Drivers, NomadAdapter, capability
 
 LOCAL = "local"
+# All that ``refresh`` writes of a node.
+NODE_FIELDS = tuple(field.name for field in Node._meta.fields if not field.primary_key)
+# What only a node's own page shows.
+LARGE_FIELDS = ("held", "driver_health", "meta")
 # People plan for the next day: what comes later only stands on the datacenter's own page.
 ANNOUNCED_BEFORE = timedelta(days=1)
 # A node runs packages only if it says where its Python and uv are (ARCHITECTURE.md, "What a job may count on").
+OUR_META = "serai_"
+DRAIN_SETTLES = timedelta(minutes=1)
 PACKAGE_META = ("serai_python", "serai_uv")
 # What attaching people's storages needs, and what mounting them needs besides.
 STORAGE_META, MOUNT_META = ("serai_python", "serai_rclone", "serai_mounts_root"), ("serai_fuse",)
@@ -128,8 +134,25 @@ def _write(cluster: Cluster, facts: Sequence[NodeFacts]) -> None:
     for nomad_name in sorted({node.datacenter for node in facts}):
         here = [node for node in facts if node.datacenter == nomad_name]
         datacenter = _datacenter(cluster, nomad_name, here)
-        for node in here:
-            Node.objects.update_or_create(pk=node.id, defaults={"datacenter": datacenter, **_columns(node)})
+        _write_nodes([(node.id, {"datacenter": datacenter, **_columns(node)}) for node in here])
+
+
+def _write_nodes(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """In a few queries, however many nodes there are."""
+    known = {str(pk): node for pk, node in Node.objects.in_bulk([pk for pk, _columns in rows]).items()}
+    Node.objects.bulk_create(Node(pk=pk, **columns) for pk, columns in rows if pk not in known)
+    changed = [(known[pk], {**columns, **_drain(known[pk], columns)}) for pk, columns in rows if pk in known]
+    for node, columns in changed:
+        for name, value in columns.items():
+            setattr(node, name, value)
+    if changed:
+        Node.objects.bulk_update([node for node, _columns in changed], list(NODE_FIELDS), batch_size=100)
+
+
+def _drain(node: Node, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of a drain ends with it; what a list says that is older than its beginning does not count."""
+    begins = node.drain_began is not None and node.drain_began > timezone.now() - DRAIN_SETTLES
+    return {} if columns["draining"] or begins else {"drain_began": None, "drain_until": None, "drain_reason": ""}
 
 
 def _datacenter(cluster: Cluster, nomad_name: str, nodes: Sequence[NodeFacts]) -> Datacenter:
@@ -167,12 +190,17 @@ def _free_name(cluster: Cluster, nomad_name: str) -> str:
 
 
 def _columns(node: NodeFacts) -> dict[str, Any]:
-    same = ("ready", "cpu_cores", "cpu_mhz", "memory_mb", "disk_mb")
+    same = ("ready", "eligible", "draining", "cpu_cores", "cpu_mhz", "memory_mb", "disk_mb")
     used = ("used_cpu_mhz", "used_memory_mb", "used_disk_mb")
     return {
         **{name: getattr(node, name) for name in (*same, *used)},
         "name": node.name[:200],
+        "status": node.status[:20],
+        "version": node.version[:60],
         "drivers": list(node.drivers),
+        "driver_health": [asdict(driver) for driver in node.driver_health],
+        "meta": {name: value for name, value in node.meta.items() if name.startswith(OUR_META)},
+        "held": [asdict(one) for one in node.held],
         "devices": [{**asdict(group), "attributes": dict(group.attributes)} for group in node.devices],
         "seen": timezone.now(),
     }
@@ -185,7 +213,8 @@ def capacities() -> tuple[Capacity, ...]:
     """Every datacenter that people may choose, as last seen; no call to any of them."""
     rows = Datacenter.objects.filter(enabled=True, cluster__enabled=True).select_related("cluster")
     soon = Maintenance.objects.filter(ends__gt=timezone.now(), starts__lt=timezone.now() + ANNOUNCED_BEFORE)
-    parts = ("nodes", "projects", Prefetch("maintenances", soon))
+    nodes = Node.objects.defer(*LARGE_FIELDS).order_by("name")
+    parts = (Prefetch("nodes", nodes), "projects", Prefetch("maintenances", soon))
     return tuple(_capacity(row) for row in rows.prefetch_related(*parts).order_by("name"))
 
 

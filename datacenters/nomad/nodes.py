@@ -3,10 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from datacenters.interface import DeviceGroup, NodeFacts
+from datacenters.interface import DeviceGroup, Driver, Held, NodeFacts
 
 # Allocations whose resources are still held; "unknown" ones go on on a node out of reach.
 HOLDING = frozenset({"pending", "running", "unknown"})
@@ -37,11 +37,8 @@ DeviceKey = tuple[str, str, str]
 
 def node_facts(node: Mapping[str, Any], meta: Mapping[str, str], allocations: Iterable[Mapping[str, Any]]) -> NodeFacts:
     """One node of the list (with resources), its metadata, and the allocations on it."""
-    held = [
-        allocation.get("AllocatedResources") or {}
-        for allocation in allocations
-        if allocation.get("ClientStatus") in HOLDING
-    ]
+    holding = [allocation for allocation in allocations if allocation.get("ClientStatus") in HOLDING]
+    held = [allocation.get("AllocatedResources") or {} for allocation in holding]
     total = node.get("NodeResources") or {}
     reserved = node.get("ReservedResources") or {}
     used = sum((used_by(resources) for resources in held), Used())
@@ -63,6 +60,28 @@ def node_facts(node: Mapping[str, Any], meta: Mapping[str, str], allocations: It
         devices=tuple(_device_group(device, devices_used) for device in total.get("Devices") or ()),
         meta=dict(meta),
         version=node.get("Version") or "",
+        status=node.get("Status") or "",
+        eligible=node.get("SchedulingEligibility", "eligible") == "eligible",
+        draining=bool(node.get("Drain")),
+        driver_health=tuple(_driver(*pair) for pair in sorted((node.get("Drivers") or {}).items())),
+        held=tuple(_held(allocation) for allocation in holding),
+    )
+
+
+def _driver(name: str, driver: Mapping[str, Any] | None) -> Driver:
+    return Driver(name, _works(driver), (driver or {}).get("HealthDescription") or "")
+
+
+def _held(allocation: Mapping[str, Any]) -> Held:
+    resources = allocation.get("AllocatedResources") or {}
+    devices: Counter[str] = Counter()
+    for (_vendor, _kind, model), count in _devices_of(resources).items():
+        devices[model] += count
+    return Held(
+        allocation_id=allocation.get("ID") or "",
+        job_id=allocation.get("JobID") or "",
+        devices=dict(devices),
+        **asdict(used_by(resources)),
     )
 
 

@@ -254,3 +254,34 @@ def test_storages_are_attached_where_nodes_say_how_and_only_where_a_task_sees_th
     cluster.save()
     border.answers["nodes"] = says(200, [listed(drivers=("exec", "raw_exec"), ModifyIndex=4)])
     assert offered() == (False, False)
+
+
+def test_a_node_says_how_it_is_and_what_each_job_holds_of_it(cluster, border):
+    ill = {"Detected": True, "Healthy": False, "HealthDescription": "Failed to connect to docker daemon"}
+    drained = listed(drivers=("raw_exec",), Drain=True, SchedulingEligibility="ineligible", Version="2.0.6")
+    drained["Drivers"] = {**drained["Drivers"], "docker": ill}
+    border.answers["nodes"] = says(200, [drained])
+    border.answers["allocations"] = says(200, [held() | {"ID": "a1", "JobID": "somebody's"}])
+    services.refresh(cluster)
+    node = Node.objects.get()
+    assert (node.status, node.ready, node.eligible, node.draining, node.version) == (
+        "ready",
+        False,
+        False,
+        True,
+        "2.0.6",
+    )
+    assert node.driver_health[0] == {"name": "docker", "healthy": False, "description": ill["HealthDescription"]}
+    assert node.meta == PACKAGES
+    same = {"allocation_id": "a1", "job_id": "somebody's", "devices": {"Tesla T4": 1}}
+    assert node.held == [{**same, "cpu_mhz": 2_000, "memory_mb": 4_000, "disk_mb": 5_000}]
+
+
+def test_however_many_nodes_there_are_they_are_written_in_few_queries(cluster, border, django_assert_max_num_queries):
+    many = [listed(str(uuid.UUID(int=number))) for number in range(1, 201)]
+    border.answers["nodes"] = says(200, many)
+    border.otherwise = says(200, {"Meta": PACKAGES})
+    for _first_and_again in range(2):
+        with django_assert_max_num_queries(30):
+            services.refresh(cluster)
+    assert Node.objects.count() == 200

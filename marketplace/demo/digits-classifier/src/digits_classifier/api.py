@@ -8,10 +8,10 @@ from deepaas.model.v2.wrapper import UploadedFile
 from PIL import Image, UnidentifiedImageError
 from webargs import fields, validate
 
-from . import tracking
+from . import files, tracking
 from .about import get_metadata
 from .guard import BadInput, guarded
-from .model import LABELS, built_in, chart, fit, pixels_of
+from .model import LABELS, Digits, built_in, chart, fit, pixels_of, shipped
 from .weights import UnreadableWeights, Weights
 
 __all__ = ["get_metadata", "get_predict_args", "get_train_args", "predict", "train", "warm"]
@@ -67,7 +67,7 @@ def get_train_args() -> dict[str, fields.Field]:
         "epochs": fields.Int(
             load_default=20,
             validate=validate.Range(min=1, max=500),
-            metadata={"description": "How often the network sees all 1,347 training digits."},
+            metadata={"description": "How often the network sees all digits that it learns from."},
         ),
         "hidden_units": fields.Int(
             load_default=48,
@@ -89,26 +89,67 @@ def get_train_args() -> dict[str, fields.Field]:
             validate=validate.Length(min=1, max=100),
             metadata={"description": "Name of the run in MLflow."},
         ),
+        "data_folder": fields.Str(
+            load_default="",
+            validate=validate.Length(max=500),
+            metadata={
+                "description": "Learn from your own digits: a folder of an attached storage, as files/digits, with CSV"
+                " files (64 grey values from 0 to 16 a line, then the digit) or with images in folders 0 to 9."
+                " Empty: the 1,797 digits that come with it."
+            },
+        ),
+        "weights_folder": fields.Str(
+            load_default="",
+            validate=validate.Length(max=500),
+            metadata={
+                "description": "Keep the weights for other programs, too: a folder of an attached storage, as"
+                " files/weights. Each training writes a file of its own there, for numpy."
+            },
+        ),
     }
 
 
 @guarded(get_train_args)
-def train(epochs: int, hidden_units: int, learning_rate: float, seed: int, run_name: str) -> dict[str, Any]:
+def train(
+    epochs: int,
+    hidden_units: int,
+    learning_rate: float,
+    seed: int,
+    run_name: str,
+    data_folder: str,
+    weights_folder: str,
+) -> dict[str, Any]:
     started = time.monotonic()
     choices = {"epochs": epochs, "hidden_units": hidden_units, "learning_rate": learning_rate, "seed": seed}
-    learned_from = [tracking.data("digits", "scikit-learn: load_digits")]
-    with tracking.run(run_name, choices, learned_from) as run:
+    digits, source = _learn_from(data_folder)
+    keep = files.writable(files.Folder("weights_folder", weights_folder)) if weights_folder else None
+    with tracking.run(run_name, choices, [source]) as run:
         classifier = fit(
-            epochs=epochs, hidden_units=hidden_units, learning_rate=learning_rate, seed=seed, on_epoch=run.log
+            epochs=epochs,
+            hidden_units=hidden_units,
+            learning_rate=learning_rate,
+            seed=seed,
+            on_epoch=run.log,
+            learn_from=digits,
         )
         path = weights.save(classifier)
+        kept = {"kept": f"{weights_folder}/{files.export(classifier, keep, run_name).name}"} if keep else {}
     return {
         "test_accuracy": classifier.test_accuracy,
+        "digits": len(digits[1]),
         "epochs": epochs,
         "seconds": round(time.monotonic() - started, 2),
         "weights": path.name,
         "run_id": run.id,
+        **kept,
     }
+
+
+def _learn_from(data_folder: str) -> tuple[Digits, tracking.Entry]:
+    if not data_folder:
+        return shipped(), tracking.data("digits", "scikit-learn: load_digits")
+    digits, content = files.read(files.Folder("data_folder", data_folder))
+    return digits, tracking.data(data_folder, f"storage: {data_folder}", content)
 
 
 def _open(upload: UploadedFile) -> Image.Image:

@@ -14,6 +14,8 @@ from sklearn.neural_network import MLPClassifier
 SIDE = 8
 LABELS = [str(digit) for digit in range(10)]
 Pixels = NDArray[np.float64]
+# Images as rows of values from 0 to 1, and which digits they show.
+Digits = tuple[NDArray[np.float64], NDArray[np.int64]]
 OnEpoch = Callable[[int, dict[str, float]], None]
 
 
@@ -27,6 +29,12 @@ class Classifier:
         return found
 
 
+def shipped() -> Digits:
+    """The 1,797 that scikit-learn ships."""
+    images, digits = load_digits(return_X_y=True)
+    return images / 16, digits
+
+
 def fit(
     *,
     epochs: int,
@@ -34,9 +42,10 @@ def fit(
     learning_rate: float,
     seed: int,
     on_epoch: OnEpoch = lambda _epoch, _metrics: None,
+    learn_from: Digits | None = None,
 ) -> Classifier:
-    images, digits = load_digits(return_X_y=True)
-    split = train_test_split(images / 16, digits, test_size=0.25, random_state=seed, stratify=digits)
+    images, digits = learn_from or shipped()
+    split = train_test_split(images, digits, test_size=0.25, random_state=seed, stratify=digits)
     train_images, test_images, train_digits, test_digits = split
     network = MLPClassifier((hidden_units,), learning_rate_init=learning_rate, random_state=seed)
     accuracy = 0.0
@@ -44,7 +53,8 @@ def fit(
         network.partial_fit(train_images, train_digits, classes=np.arange(10))
         found = network.predict_proba(test_images)
         accuracy = float(accuracy_score(test_digits, found.argmax(axis=1)))
-        loss = {"train_loss": float(network.loss_), "test_loss": float(log_loss(test_digits, found))}
+        test_loss = float(log_loss(test_digits, found, labels=np.arange(10)))
+        loss = {"train_loss": float(network.loss_), "test_loss": test_loss}
         on_epoch(epoch, {**loss, "test_accuracy": accuracy})
     return Classifier(network, accuracy)
 

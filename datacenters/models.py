@@ -12,6 +12,10 @@ from .footprints import CarbonReading, Footprint
 
 __all__ = ["CarbonReading", "Cluster", "Datacenter", "Footprint", "Maintenance", "Node", "Sharing"]
 
+from .footprints import CarbonReading, Footprint
+
+__all__ = ["CarbonReading", "Cluster", "Datacenter", "Footprint", "Maintenance", "Node", "Sharing"]
+
 
 class Cluster(models.Model):
     """A Nomad cluster Serai talks to. The embedded local datacenter is one of these, marked ``local``."""

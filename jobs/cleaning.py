@@ -10,8 +10,8 @@ from datacenters.interface import DatacenterError
 from datacenters.services import adapter_for
 
 from . import archive
+from .idempotency import KEY_LASTS
 from .models import FINAL, UNDO_LASTS, Deployment, IdempotencyKey, UsageSample
-from .services import KEY_LASTS
 
 logger = logging.getLogger(__name__)
 

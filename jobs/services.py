@@ -1,9 +1,6 @@
 """What people do with deployments. Each function checks, writes rows in one transaction, and rings the worker."""
 
-import hashlib
-import json
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -16,7 +13,7 @@ from datacenters.jobspec import JobKind
 from datacenters.models import Datacenter
 from marketplace.models import Asset
 
-from . import attaching, beside, doorbell, placement, quotas, tools
+from . import attaching, beside, doorbell, idempotency, placement, quotas, tools
 from .compilers import can_compile
 from .federation import members
 from .models import FINAL, UNDO_LASTS, Deployment, DeploymentQuerySet, IdempotencyKey, Status, Sweep, as_json
@@ -43,7 +40,6 @@ __all__ = [
     "why_not_change",
 ]
 
-KEY_LASTS = timedelta(hours=24)
 SENT = (Status.PENDING, Status.STARTING, Status.RUNNING, Status.UNKNOWN)
 # What starting again begins anew.
 FRESH: dict[str, Any] = {
@@ -85,16 +81,15 @@ def deploy(
     Raises RequestRefused, QuotaExceeded or IdempotencyConflict. The same key with the same request
     answers the first deployment again. ``place`` says which variant of the sweep it is.
     """
-    earlier = _answered_before(request, owner, idempotency_key)
-    if earlier:
-        return earlier
+    digest = idempotency.digest_of(request)
+    if answered := idempotency.earlier(owner, idempotency_key, digest):
+        return _made(answered)
     asset, project, choice = check(request, owner)
     with transaction.atomic():
         quotas.lock(project=project, owner=owner)
         # Again, now that nobody else can have the lock: the same request may have come twice at once.
-        earlier = _answered_before(request, owner, idempotency_key)
-        if earlier:
-            return earlier
+        if answered := idempotency.earlier(owner, idempotency_key, digest):
+            return _made(answered)
         # Again as well: only now nobody can archive it, or take the owner out of it.
         project.refresh_from_db()
         refused = tuple(_project_errors(request, project, owner))
@@ -102,9 +97,13 @@ def deploy(
             raise RequestRefused(*refused)
         quotas.check(request.resources, project=project, owner=owner)
         deployment = _write(request, owner, asset, project, choice, sweep=sweep, sweep_place=place)
-        if idempotency_key:
-            _remember(idempotency_key, request, deployment)
+        idempotency.remember(owner, idempotency_key, digest, deployment=deployment)
     return deployment
+
+
+def _made(answered: IdempotencyKey) -> Deployment:
+    assert answered.deployment is not None  # the same request, which made one
+    return answered.deployment
 
 
 def check(request: DeployRequest, owner: User) -> tuple[Asset, Project, placement.Choice]:
@@ -338,24 +337,3 @@ def _as_it_is(deployment: Deployment) -> Deployment:
 
 def _resources(deployment: Deployment) -> ResourceRequest:
     return ResourceRequest(**deployment.request["resources"])
-
-
-# ── The same request again ───────────────────────────────────────────────────────────────────────
-def _answered_before(request: DeployRequest, owner: User, key: str) -> Deployment | None:
-    kept = IdempotencyKey.objects.filter(user=owner, key=key, created__gt=timezone.now() - KEY_LASTS)
-    row = kept.select_related("deployment").first() if key else None
-    if row and row.body_digest != _digest(request):
-        raise IdempotencyConflict(_("This key was used for another request. Send a new one with a new request."))
-    return row.deployment if row else None
-
-
-def _remember(key: str, request: DeployRequest, deployment: Deployment) -> None:
-    IdempotencyKey.objects.update_or_create(
-        user=deployment.owner,
-        key=key,
-        defaults={"body_digest": _digest(request), "deployment": deployment, "created": timezone.now()},
-    )
-
-
-def _digest(request: DeployRequest) -> str:
-    return hashlib.sha256(json.dumps(as_json(request), sort_keys=True, default=str).encode()).hexdigest()

@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from accounts.models import AuditEvent, User
 from datacenters.jobspec import JobKind
 
-from . import doorbell, quotas, services
-from .models import Deployment, Sweep, SweepQuerySet, as_json
+from . import doorbell, idempotency, quotas, services
+from .models import Deployment, IdempotencyKey, Sweep, SweepQuerySet, as_json
 from .refusals import FieldError, QuotaExceeded, RequestRefused
 from .requests import DeployRequest, request_of
 
@@ -30,17 +30,27 @@ TITLE_LENGTH = 100
 Arguments = Mapping[str, Any]
 
 
-def start_sweep(request: DeployRequest, variants: Sequence[Arguments], *, at_once: int, owner: User) -> Sweep:
+def start_sweep(
+    request: DeployRequest, variants: Sequence[Arguments], *, at_once: int, owner: User, idempotency_key: str = ""
+) -> Sweep:
     """Write down what is asked for and start the first ones; each variant's arguments go over the request's.
 
-    Raises RequestRefused. Too little quota refuses nothing: the next ones wait for room.
+    Raises RequestRefused or IdempotencyConflict. Too little quota refuses nothing: the next ones wait for room.
+    The same key with the same request answers the first sweep again.
     """
+    digest = idempotency.digest_of({"request": request, "variants": list(variants), "at_once": at_once})
+    if answered := idempotency.earlier(owner, idempotency_key, digest):
+        return _made(answered)
     refused = tuple(_errors(request, variants, at_once))
     if refused:
         raise RequestRefused(*refused)
     # Variants differ in arguments alone: all names at once tell the same as each variant by itself.
     asset, project, _choice = services.check(_varied(request, dict(ChainMap(*map(dict, variants)))), owner)
     with transaction.atomic():
+        quotas.lock(project=project, owner=owner)
+        # Again, now that nobody else can have the lock: the same request may have come twice at once.
+        if answered := idempotency.earlier(owner, idempotency_key, digest):
+            return _made(answered)
         sweep = Sweep.objects.create(
             project=project,
             owner=owner,
@@ -51,10 +61,16 @@ def start_sweep(request: DeployRequest, variants: Sequence[Arguments], *, at_onc
             variants=[as_json(variant) for variant in variants],
             at_once=at_once,
         )
+        idempotency.remember(owner, idempotency_key, digest, sweep=sweep)
         AuditEvent.record(owner, "sweep.created", sweep, asset=asset.slug, trainings=len(variants))
     advance(sweep.pk)
     sweep.refresh_from_db()
     return sweep
+
+
+def _made(answered: IdempotencyKey) -> Sweep:
+    assert answered.sweep is not None  # the same request, which made one
+    return answered.sweep
 
 
 def stop_sweep(sweep: Sweep, actor: User | None, *, reason: str = "") -> Sweep:

@@ -6,13 +6,13 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from ninja import Query, Router
 from pydantic import Field
 
 from dashboard import attachments, streams
 from dashboard.api import paging, problems
 from dashboard.api.auth import WRITE
+from dashboard.api.keys import idempotency_key
 from dashboard.api.schemas import (
     AttachmentList,
     AttachmentOut,
@@ -31,7 +31,6 @@ from jobs import archive, lifetimes, services
 from jobs.models import UNDO_LASTS, Deployment, DeploymentEvent, DeploymentQuerySet
 
 router = Router(tags=["deployments"])
-KEY_LENGTH = 200
 Stream = Literal["stdout", "stderr"]
 
 
@@ -47,9 +46,7 @@ def create_deployment(request: HttpRequest, body: DeploymentIn) -> HttpResponse:
     form = DeployForm.from_api(body.model_dump(), owner=owner)
     if not form.is_valid():
         return problems.invalid(form.problems())
-    key = request.headers.get("Idempotency-Key", "")
-    if len(key) > KEY_LENGTH:
-        return problems.problem(422, "idempotency-key-too-long", _("This Idempotency-Key has more than 200 letters."))
+    key = idempotency_key(request)
     deployment = services.deploy(form.deploy_request(), owner=owner, idempotency_key=key)
     response = _answer(deployment, 201)
     response["Location"] = f"/api/v1/deployments/{deployment.pk}"

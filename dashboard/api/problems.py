@@ -14,6 +14,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, AuthorizationError, HttpError, Throttled, ValidationError
 
 from accounts.services import NotPossible
+from dashboard.api.keys import KeyTooLong
 from datacenters.storage import AlreadyThere, BadPath, NotThere, StorageProblem
 from jobs import refusals
 
@@ -94,6 +95,7 @@ def register(api: NinjaAPI) -> None:
         refusals.RequestRefused: _refused,
         refusals.QuotaExceeded: _quota,
         refusals.IdempotencyConflict: _conflict,
+        KeyTooLong: _key_too_long,
         refusals.NotPossibleNow: _not_now,
         NotPossible: _not_now,
         StorageProblem: _of_storage,
@@ -178,6 +180,10 @@ def _conflict(_request: HttpRequest, _error: refusals.IdempotencyConflict) -> Ht
         _("This Idempotency-Key was used for another request."),
         _("Send a new key with a new request; the same key answers only the same body."),
     )
+
+
+def _key_too_long(_request: HttpRequest, _error: KeyTooLong) -> HttpResponse:
+    return problem(422, "idempotency-key-too-long", _("This Idempotency-Key has more than 200 letters."))
 
 
 def _not_now(_request: HttpRequest, error: refusals.NotPossibleNow | NotPossible) -> HttpResponse:

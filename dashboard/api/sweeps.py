@@ -8,6 +8,7 @@ from ninja import Router
 
 from dashboard.api import paging, problems
 from dashboard.api.auth import WRITE
+from dashboard.api.keys import idempotency_key
 from dashboard.api.sweep_schemas import SweepDetailOut, SweepIn, SweepList, SweepOut
 from dashboard.people import person
 from dashboard.sweep_forms import SweepForm
@@ -30,7 +31,8 @@ def create_sweep(request: HttpRequest, body: SweepIn) -> HttpResponse:
     form = SweepForm.from_sweep(body.model_dump(), owner=owner)
     if not form.is_valid():
         return problems.invalid(form.problems())
-    sweep = sweeps.start_sweep(form.deploy_request(), form.variants, at_once=form.at_once, owner=owner)
+    asked, key = form.deploy_request(), idempotency_key(request)
+    sweep = sweeps.start_sweep(asked, form.variants, at_once=form.at_once, owner=owner, idempotency_key=key)
     response = _answer(sweep, 201)
     response["Location"] = f"/api/v1/sweeps/{sweep.pk}"
     return response

@@ -128,6 +128,10 @@ class Deployment(models.Model):
     healthy = models.BooleanField(null=True)
 
     datacenter = models.ForeignKey(Datacenter, null=True, on_delete=models.PROTECT, related_name="deployments")
+    move_to = models.ForeignKey(
+        Datacenter, null=True, on_delete=models.SET_NULL, related_name="+", help_text=_("once its stop has been seen")
+    )
+    held_since = models.DateTimeField(null=True, help_text=_("it waits in the queue of its project, sent to nobody"))
     allocation_id = models.CharField(max_length=36, blank=True, default="")
     # [{"label", "host", "port", "healthy"}]; where the gateway finds it.
     endpoints = models.JSONField(default=list)
@@ -247,12 +251,14 @@ class UsageSample(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """A person's key for one request, kept 24 hours: the same again answers the first deployment."""
+    """A person's key for one request, kept 24 hours: the same again answers what it made first."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=200)
     body_digest = models.CharField(max_length=64)
-    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="+")
+    # One of both: what it made.
+    deployment = models.ForeignKey(Deployment, null=True, on_delete=models.CASCADE, related_name="+")
+    sweep = models.ForeignKey(Sweep, null=True, on_delete=models.CASCADE, related_name="+")
     created = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -1,8 +1,10 @@
 """Sweeps by REST: what is asked for, what is wrong with it, and what one sees."""
 
 import pytest
+from django.utils import timezone
 
-from jobs.models import Deployment, Status, Sweep
+from jobs import idempotency
+from jobs.models import Deployment, IdempotencyKey, Status, Sweep
 
 TRAIN = {
     "post": {
@@ -27,8 +29,9 @@ def digits(digits):
 
 @pytest.fixture
 def start(api):
-    def post(**body: object):
-        return api.post("sweeps", {"module": "digits", **body})
+    def post(*, as_=None, **body: object):
+        headers = {"Idempotency_Key": body.pop("Idempotency_Key")} if "Idempotency_Key" in body else {}
+        return api.post("sweeps", {"module": "digits", **body}, as_=as_, **headers)
 
     return post
 
@@ -139,3 +142,44 @@ def test_lists_are_filtered_and_turned_page_by_page(start, api):
     assert (len(first["items"]), first["count"]) == (2, 3)
     assert len(api.get(f"sweeps?limit=2&cursor={first['next']}").json()["items"]) == 1
     assert api.get("sweeps?module=other").json()["count"] == 0
+
+
+# ── The same request again ───────────────────────────────────────────────────────────────────────
+def test_the_same_key_and_body_answer_the_first_sweep_again(start, api):
+    first = start(grid={"epochs": [1, 2]}, Idempotency_Key="k1")
+    again = start(grid={"epochs": [1, 2]}, Idempotency_Key="k1")
+    assert first.status_code == again.status_code == 201
+    assert (first.json()["id"], first["Location"]) == (again.json()["id"], again["Location"])
+    assert (Sweep.objects.count(), Deployment.objects.count()) == (1, 2)
+
+
+@pytest.mark.parametrize("other", [{"grid": {"epochs": [1, 3]}}, {"grid": {"epochs": [1, 2]}, "at_once": 2}])
+def test_the_same_key_with_another_body_is_refused(start, other):
+    start(grid={"epochs": [1, 2]}, at_once=1, Idempotency_Key="k1")
+    answer = start(**other, Idempotency_Key="k1")
+    assert answer.status_code == 422
+    assert answer.json()["type"].endswith("idempotency-key-reused")
+    assert Sweep.objects.count() == 1
+
+
+def test_a_key_of_a_deployment_makes_no_sweep(start, api):
+    assert api.post("deployments", {"module": "digits"}, Idempotency_Key="k1").status_code == 201
+    assert start(grid={"epochs": [1, 2]}, Idempotency_Key="k1").status_code == 422
+    assert start(grid={"epochs": [1, 2]}, Idempotency_Key="k2").status_code == 201
+    assert api.post("deployments", {"module": "digits"}, Idempotency_Key="k2").status_code == 422
+    assert Sweep.objects.count() == 1
+
+
+def test_a_key_is_its_persons_own_and_lasts_a_day(start, eve):
+    first = start(grid={"epochs": [1, 2]}, Idempotency_Key="k1").json()["id"]
+    eves = start(grid={"epochs": [1, 2]}, as_=eve, Idempotency_Key="k1")
+    assert eves.status_code == 201
+    assert eves.json()["id"] != first
+    IdempotencyKey.objects.update(created=timezone.now() - idempotency.KEY_LASTS)
+    assert start(grid={"epochs": [1, 2]}, Idempotency_Key="k1").json()["id"] != first
+
+
+def test_a_key_as_long_as_a_letter_is_refused(start):
+    answer = start(grid={"epochs": [1, 2]}, Idempotency_Key="k" * 201)
+    assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (422, "idempotency-key-too-long")
+    assert not Sweep.objects.exists()

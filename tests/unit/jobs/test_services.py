@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Level, Membership, Role
 from datacenters.jobspec import JobKind
-from jobs import cleaning, doorbell, services
+from jobs import cleaning, doorbell, idempotency, services
 from jobs.models import Deployment, IdempotencyKey, Status
 from jobs.refusals import IdempotencyConflict, NotPossibleNow, RequestRefused
 
@@ -122,9 +122,9 @@ def test_a_key_answers_even_when_the_module_is_gone(site, digits, ask, ada):
 
 def test_a_key_of_yesterday_is_forgotten(site, digits, ask, ada):
     first = services.deploy(ask(), owner=ada, idempotency_key="k")
-    IdempotencyKey.objects.update(created=timezone.now() - services.KEY_LASTS)
+    IdempotencyKey.objects.update(created=timezone.now() - idempotency.KEY_LASTS)
     assert services.deploy(ask(memory_mb=301), owner=ada, idempotency_key="k") != first
-    IdempotencyKey.objects.update(created=timezone.now() - services.KEY_LASTS)
+    IdempotencyKey.objects.update(created=timezone.now() - idempotency.KEY_LASTS)
     cleaning.clean()
     assert not IdempotencyKey.objects.exists()
 

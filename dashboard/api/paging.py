@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 from django.core import exceptions
 from django.db.models import Model, Q, QuerySet
 from django.utils.dateparse import parse_datetime
+from django.utils.timezone import is_aware
 from django.utils.translation import gettext as _
 from ninja.errors import ValidationError
 from pydantic import Field
@@ -70,10 +71,12 @@ def _opened(cursor: str) -> tuple[datetime, str]:
 
 
 def _moment(text: str) -> datetime | None:
+    """As we wrote it, with its time zone."""
     try:
-        return parse_datetime(text)
+        moment = parse_datetime(text)
     except ValueError:
         return None
+    return moment if moment and is_aware(moment) else None
 
 
 def _not_ours() -> ValidationError:

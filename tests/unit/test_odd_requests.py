@@ -78,6 +78,14 @@ def test_a_cursor_of_ones_own_is_refused_or_leads_to_an_end(script, route, text)
     assert answer.status_code == 422 or answer.json()["next"] is None
 
 
+@pytest.mark.parametrize("route", ["audit", "deployments"])
+def test_a_cursor_without_a_time_zone_is_none_of_ours(script, route):
+    """It would mean another moment on each machine."""
+    answer = script.get(f"/api/v1/{route}", {"cursor": cursor('["2020-01-01T10:00:00", "1"]')})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "#/cursor"
+
+
 @pytest.mark.parametrize("after", ["9" * 40, "-1", "x", "\xb2"])
 def test_an_event_id_of_ones_own_is_no_fault(script, things, after):  # noqa: F811
     headers = {"Accept": "text/event-stream", "Last-Event-ID": after}

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from dashboard.api import problems
@@ -98,15 +98,16 @@ def list_federation_clients(request: HttpRequest, id: UUID) -> HttpResponse | Cl
     operation_id="add_federation_client",
     summary="Add a client: outside with a key shown once, or inside as a deployment",
 )
-def add_federation_client(request: HttpRequest, id: UUID, body: ClientIn) -> HttpResponse | tuple[int, Schema]:
+def add_federation_client(request: HttpRequest, id: UUID, body: ClientIn) -> HttpResponse | Status[Schema]:
     server, actor = _server(request, id), person(request)
     form = (InsideForm if body.inside else OutsideForm)(body.model_dump())
     if not form.is_valid():
         return problems.invalid([(f"#/{name}", str(text)) for name, texts in form.errors.items() for text in texts])
     if body.inside:
-        return 202, StartedClientOut(deployment=clients.add_inside(server, actor, **form.cleaned_data).pk)
+        started = clients.add_inside(server, actor, **form.cleaned_data)
+        return Status(202, StartedClientOut(deployment=started.pk))
     client, key = clients.add_outside(server, actor, **form.cleaned_data)
-    return 201, _given_once(server, client, key)
+    return Status(201, _given_once(server, client, key))
 
 
 @router.delete(
@@ -116,12 +117,12 @@ def add_federation_client(request: HttpRequest, id: UUID, body: ClientIn) -> Htt
     operation_id="revoke_federation_client",
     summary="Take a client's key away, for good",
 )
-def revoke_federation_client(request: HttpRequest, id: UUID, client: UUID) -> HttpResponse | tuple[int, None]:
+def revoke_federation_client(request: HttpRequest, id: UUID, client: UUID) -> HttpResponse | Status[None]:
     found = clients.client_named(_server(request, id), client)
     if found is None:
         return problems.not_found()
     clients.revoke(found, person(request))
-    return 204, None
+    return Status(204, None)
 
 
 def _given_once(server: Deployment, client: FederationClient, key: NodeKey | None) -> NewClientOut:

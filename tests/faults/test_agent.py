@@ -14,6 +14,8 @@ from tests.fake_modules import ANSWERS
 from .conftest import verbs
 from .site import wait_for
 
+pytestmark = pytest.mark.slow
+
 # Says so when it begins, and takes its time to end.
 SLOW_TO_END = ANSWERS.replace(
     "import http.server",

@@ -11,7 +11,7 @@ from tests import services
 
 from .conftest import fill, mounted, verbs
 
-pytestmark = pytest.mark.usefixtures("cluster")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cluster")]
 AT_ONCE = 6  # seconds, on a machine with much else to do
 
 

@@ -14,7 +14,7 @@ from jobs.models import Deployment, Status
 
 from .conftest import fill, mounted
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 sqlite_only = pytest.mark.skipif("connection.vendor != 'sqlite'", reason="about SQLite's one file and its one writer")
 ASK = {"module": "digits", "resources": {"memory_mb": 150, "cpu_cores": 0.1, "disk_mb": 150}}
 

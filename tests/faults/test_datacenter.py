@@ -25,7 +25,7 @@ from tests.unit.jobs.conftest import World
 from .conftest import verbs
 from .proxy import Fault, changes, half, loses_the_answer, refuses, says, slow
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 COUNTS = ANSWERS.replace("import http.server", "print('begun', flush=True)\nimport http.server", 1)
 TOO_MANY = "Your IP is issuing too many concurrent connections, please rate limit your calls\n"
 

@@ -17,7 +17,7 @@ from .conftest import fill, mounted
 
 __all__ = ["_own_data", "ask", "world"]
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 ENDED = "The program ended with exit code 1: "
 LOG = "Its log says more."
 NOT_INSTALLED = "The module's packages could not be installed: "

@@ -3,6 +3,8 @@
 import itertools
 import time
 
+import pytest
+
 from datacenters.services import adapter_for
 from jobs import archive, services
 from jobs.models import Status
@@ -11,6 +13,8 @@ from tests.fake_modules import CRASHES
 from .conftest import verbs
 from .proxy import refuses, says, slow
 from .site import wait_for
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_watcher_that_was_killed_catches_up_with_all_that_happened(site, cluster, module, ask, ada):

@@ -17,6 +17,8 @@ from .conftest import verbs
 from .proxy import Held, in_turn
 from .site import wait_for
 
+pytestmark = pytest.mark.slow
+
 COUNTS = ANSWERS.replace("import http.server", "print('begun', flush=True)\nimport http.server", 1)
 SENDING = "POST /v1/jobs"
 

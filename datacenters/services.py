@@ -233,7 +233,7 @@ def _capacity(row: Datacenter) -> Capacity:
         mounts_storages=row.mounts_storages,
         simulated_devices=row.simulated_devices,
         one_person=row.one_person,
-        nodes=tuple(_node(node, row) for node in row.nodes.all()),
+        nodes=tuple(capacity_of(node, row) for node in row.nodes.all()),
         as_of=cluster.reached,
         unreachable_since=cluster.unreachable_since,
         problem=cluster.problem,
@@ -247,7 +247,8 @@ def _capacity(row: Datacenter) -> Capacity:
     )
 
 
-def _node(node: Node, row: Datacenter) -> NodeCapacity:
+def capacity_of(node: Node, row: Datacenter) -> NodeCapacity:
+    """What a node of this datacenter has and what of it is free."""
     # A scheduler counts clock rates, people count cores: a fast node never shows more cores than it has.
     cores = min(node.cpu_cores, node.cpu_mhz / CORE_MHZ)
     return NodeCapacity(

@@ -11,6 +11,7 @@ from dashboard.api import (
     deployments,
     federation,
     modules,
+    nodes,
     people,
     problems,
     projects,
@@ -49,6 +50,7 @@ PARTS = (
     runs,
     storages,
     datacenters,
+    nodes,
     clusters,
     audit,
 )

@@ -21,6 +21,7 @@ from accounts.models import ApiToken, Project, Scope
 from accounts.oidc.config import Identity
 from dashboard.api.v1 import api
 from datacenters.jobspec import JobKind
+from datacenters.models import Node
 from jobs import services, sweeps
 from jobs.models import Deployment, FederationClient, Status, Storage
 from jobs.tools import mirror
@@ -147,6 +148,7 @@ GET  datacenter             302 200 200 200 200 200
 POST datacenter             302 403 403 403 403 422
 POST announce-maintenance   302 403 403 403 403 422
 POST call-off-maintenance   302 403 403 403 403 404
+GET  node                   302 200 200 200 200 200
 GET  storages               302 200 200 200 200 200
 GET  link-storage-webdav    302 200 200 200 200 200
 POST link-storage-webdav    302 422 422 422 422 422
@@ -262,6 +264,8 @@ GET    get_datacenter           401 200 200 200 200 200 read
 PATCH  describe_datacenter      401 403 403 403 403 200 write
 POST   announce_maintenance     401 403 403 403 403 422 write
 DELETE call_off_maintenance     401 403 403 403 403 404 write
+GET    list_nodes               401 200 200 200 200 200 read
+GET    get_node                 401 200 200 200 200 200 read
 GET    list_clusters            401 403 403 403 403 200 read
 POST   add_cluster              401 403 403 403 403 422 write
 GET    get_cluster              401 403 403 403 403 200 read
@@ -373,6 +377,8 @@ def named(name: str, part: str, things) -> object:
         return things["run"]
     if name == "disconnect-identity":
         return SocialAccount.objects.get().pk
+    if "node" in name:
+        return Node.objects.get().pk
     if "cluster" in name or "maintenance" in name:
         return "ifca" if part == "name" or "cluster" in name else 1
     if part in ("slug", "id"):

@@ -55,7 +55,9 @@ def is_pulling(state: Mapping[str, Any]) -> bool:
 
 def exit_code(state: Mapping[str, Any]) -> int | None:
     event = _newest(state, "Terminated")
-    return None if event is None else _number(event, "exit_code", "ExitCode")
+    code = None if event is None else _number(event, "exit_code", "ExitCode")
+    # -1: the client came back and had lost hold of the program, so nobody knows how it ended.
+    return None if code is None or code < 0 else code
 
 
 # ── Failed ───────────────────────────────────────────────────────────────────────────────────────

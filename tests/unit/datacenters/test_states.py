@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 
 from datacenters.interface import Endpoint, JobStatus, Reason, Stage
+from datacenters.nomad.sanity import sane
 from datacenters.nomad.states import job_state, needs_evaluations
 
 from .shapes import allocation, ended, evaluation, event, failed_task, job, task
@@ -197,6 +198,12 @@ def test_restarts_before_the_end_are_counted():
     states = {"main": failed_task(ended(1), Restarts=2)}
     reason = state_of(job(), allocation("failed", TaskStates=states)).reason
     assert reason.sentence == "The program ended with exit code 1. It was restarted 2 times before."
+
+
+def test_a_program_whose_client_lost_hold_of_it_ended_with_a_code_that_nobody_knows():
+    """As Nomad tells it with -1; taken for a lie it would hide all other jobs of the cluster."""
+    states = {"main": failed_task(ended(-1))}
+    assert sane(state_of(job(), allocation("failed", TaskStates=states))).tasks[0].exit_code is None
 
 
 def test_a_node_that_could_not_even_begin_is_said():

@@ -16,6 +16,7 @@ from .deployments import (
     as_json,
 )
 from .federation import FederationClient
+from .placing import Favour, Preference
 from .quotas import Quota
 from .storages import Storage, StorageKind
 from .tracking import Sweep, SweepQuerySet, TrackingAccount
@@ -30,8 +31,10 @@ __all__ = [
     "DeploymentKind",
     "DeploymentQuerySet",
     "DeploymentSecret",
+    "Favour",
     "FederationClient",
     "IdempotencyKey",
+    "Preference",
     "Quota",
     "Status",
     "Storage",

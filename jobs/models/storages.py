@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.crypto import EncryptedTextField
 from accounts.models import WORKING, Project, User
+from datacenters.footprints import country_code
+from datacenters.models import Datacenter
 
 
 class StorageKind(models.TextChoices):
@@ -45,6 +47,9 @@ class Storage(models.Model):
     name = models.CharField(max_length=60)
     address = models.JSONField(default=dict, help_text=_("rclone's options that are no secret, as url, vendor, user"))
     secrets = EncryptedTextField(default="{}", help_text=_("rclone's secret options, as JSON; never shown again"))
+    # Where its files lie, as far as somebody said so: what works on them goes near.
+    datacenter = models.ForeignKey(Datacenter, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    country = models.CharField(max_length=2, blank=True, default="", validators=[country_code])
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created = models.DateTimeField(default=timezone.now, editable=False)
     checked = models.DateTimeField(null=True, help_text=_("when it was last asked whether it answers"))

@@ -230,6 +230,7 @@ CELERY_BEAT_SCHEDULE = {
     "start the next trainings of sweeps": {"task": "jobs.tasks.advance_sweeps", "schedule": 5.0},
     "gather the runs of sweeps": {"task": "jobs.tasks.track_sweeps", "schedule": 15.0},
     "read the marketplace's sources": {"task": "marketplace.tasks.sync_all", "schedule": 6 * 3600.0},
+    "ask how green the electricity is": {"task": "jobs.tasks.fetch_carbon", "schedule": 15 * 60.0},
     "forget what was deleted": {"task": "jobs.tasks.forget_deleted", "schedule": 60.0},
 }
 
@@ -258,6 +259,8 @@ STORAGE_COPY_SECONDS = env.number("SERAI_STORAGE_COPY_SECONDS", 60)  # between t
 STORAGE_FLUSH_SECONDS = env.number("SERAI_STORAGE_FLUSH_SECONDS", 900)  # how long a stop waits for a silent storage
 STORAGE_TIMEOUT_SECONDS = env.number("SERAI_STORAGE_TIMEOUT_SECONDS", 30)
 ZENODO_URL = env.url("SERAI_ZENODO_URL", "https://zenodo.org")  # where DOIs of datasets are looked up
+# A service that measures how much carbon electricity stands for, asked with a datacenter's place.
+CARBON_URL, CARBON_TOKEN = env.text("SERAI_CARBON_URL"), env.text("SERAI_CARBON_TOKEN")
 # Hosts of private networks that people may enter all the same (an institute's own Git server), and
 # how Git sources of the marketplace may be reached: https, and file for tests.
 SERAI_TRUSTED_HOSTS = env.words("SERAI_TRUSTED_HOSTS")

@@ -50,6 +50,23 @@ class Window:
 
 
 @dataclass(frozen=True)
+class FootprintFigures:
+    """What work there costs the world and its payers. Empty or None: nobody knows."""
+
+    country: str = ""  # two letters
+    pue: float | None = None
+    grams_per_kwh: float | None = None  # of its electricity
+    source: str = ""  # who says so, for people
+    measured: datetime | None = None  # None: it is no measurement
+    cost: str = ""  # low, normal, high
+
+    @property
+    def grams_per_kwh_of_work(self) -> float | None:
+        """With what cooling and the rest of the building take."""
+        return None if self.grams_per_kwh is None else self.grams_per_kwh * (self.pue or 1.0)
+
+
+@dataclass(frozen=True)
 class Capacity:
     """One datacenter."""
 
@@ -78,6 +95,7 @@ class Capacity:
     only_projects: bool = False  # and nobody else's
     maintenance: Window | None = None  # the one that goes on, or the next within a day
     in_maintenance: bool = False
+    footprint: FootprintFigures = FootprintFigures()
 
     @property
     def reachable(self) -> bool:

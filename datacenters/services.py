@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from .capacity import Capacity, DeviceCapacity, NodeCapacity, Window
+from .carbon.figures import figures_of, fresh_readings
 from .interface import Adapter, DatacenterError, DeviceGroup, NodeFacts, Unreachable
 from .jobspec import CORE_MHZ
 from .models import Cluster, Datacenter, Maintenance, Node, Sharing
@@ -211,10 +212,10 @@ def _columns(node: NodeFacts) -> dict[str, Any]:
 
 def capacities() -> tuple[Capacity, ...]:
     """Every datacenter that people may choose, as last seen; no call to any of them."""
-    rows = Datacenter.objects.filter(enabled=True, cluster__enabled=True).select_related("cluster")
+    rows = Datacenter.objects.filter(enabled=True, cluster__enabled=True).select_related("cluster", "footprint")
     soon = Maintenance.objects.filter(ends__gt=timezone.now(), starts__lt=timezone.now() + ANNOUNCED_BEFORE)
     nodes = Node.objects.defer(*LARGE_FIELDS).order_by("name")
-    parts = (Prefetch("nodes", nodes), "projects", Prefetch("maintenances", soon))
+    parts = (Prefetch("nodes", nodes), "projects", Prefetch("maintenances", soon), Prefetch("carbon", fresh_readings()))
     return tuple(_capacity(row) for row in rows.prefetch_related(*parts).order_by("name"))
 
 
@@ -244,6 +245,7 @@ def _capacity(row: Datacenter) -> Capacity:
         only_projects=row.sharing == Sharing.PROJECTS,
         maintenance=window,
         in_maintenance=window is not None and window.starts <= timezone.now(),
+        footprint=figures_of(row),
     )
 
 

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from celery import shared_task as untyped_shared_task
 
+from datacenters import carbon
+
 from . import cleaning, lifetimes, reconciling, submission, sweeps, tracking
 from .tracking.sweeps import tend_sweeps
 
@@ -41,6 +43,11 @@ def reconcile() -> None:
 @shared_task
 def forget_deleted() -> None:
     cleaning.clean()
+
+
+@shared_task
+def fetch_carbon() -> None:
+    carbon.fetch_all()
 
 
 @shared_task

@@ -8,5 +8,21 @@ from .needs import Needs, needs_of, runtime_in
 from .planner import judge, plan
 from .plans import Choice, Plan, Refusal
 from .sentences import why_no_gpu
+from .surroundings import ANY_GPU, Spot, Surroundings, Wait, Wish
 
-__all__ = ["Choice", "Needs", "Plan", "Refusal", "judge", "needs_of", "plan", "runtime_in", "why_no_gpu"]
+__all__ = [
+    "ANY_GPU",
+    "Choice",
+    "Needs",
+    "Plan",
+    "Refusal",
+    "Spot",
+    "Surroundings",
+    "Wait",
+    "Wish",
+    "judge",
+    "needs_of",
+    "plan",
+    "runtime_in",
+    "why_no_gpu",
+]

@@ -1,6 +1,7 @@
 """The plan: what each datacenter comes to, the best first."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
@@ -8,20 +9,32 @@ from datacenters.capacity import Capacity
 from jobs.requests import DeployRequest
 
 from .needs import Needs, runtime_in
+from .notes import hints, notes_on
 from .plans import Choice, Plan, Refusal
+from .ranking import rank
 from .refusing import errors_of, largest
 from .sentences import choice_in, why_no_runtime, why_not_attach, why_not_now, why_too_small, with_warning
-from .sizes import freedom, offering, too_small
+from .sizes import offering, too_small
+from .surroundings import Surroundings
 
 
-def plan(request: DeployRequest, needs: Needs, capacities: Sequence[Capacity]) -> Plan:
+def plan(
+    request: DeployRequest, needs: Needs, capacities: Sequence[Capacity], around: Surroundings | None = None
+) -> Plan:
+    around = around or Surroundings()
     asked_for = [capacity for capacity in capacities if request.datacenter in (None, capacity.name)]
     verdicts = [(capacity, judge(request, needs, capacity)) for capacity in asked_for]
     choices = [(capacity, verdict) for capacity, verdict in verdicts if isinstance(verdict, Choice)]
-    choices.sort(key=lambda pair: _rank(request, *pair))
+    choices.sort(key=lambda pair: rank(request, around, *pair))
     refusals = tuple(verdict for _capacity, verdict in verdicts if isinstance(verdict, Refusal))
     errors = () if choices else tuple(errors_of(request, needs, asked_for, refusals))
-    return Plan(tuple(choice for _capacity, choice in choices), refusals, errors, largest(asked_for))
+    return Plan(
+        choices=tuple(replace(choice, notes=notes_on(request, around, place, choice)) for place, choice in choices),
+        refusals=refusals,
+        errors=errors,
+        largest=largest(asked_for),
+        hints=tuple(hints(request, around, tuple(choices))),
+    )
 
 
 def judge(request: DeployRequest, needs: Needs, capacity: Capacity) -> Choice | Refusal:
@@ -42,13 +55,3 @@ def judge(request: DeployRequest, needs: Needs, capacity: Capacity) -> Choice | 
     if not fitting:
         return Refusal(capacity.name, why_too_small(request.resources, nodes))
     return with_warning(choice_in(request.resources, capacity, fitting, runtime), capacity)
-
-
-def _rank(request: DeployRequest, capacity: Capacity, choice: Choice) -> tuple[object, ...]:
-    """Those that answer, then those that start at once, the preferred, the project's own; GPU sites are kept for
-    GPU jobs."""
-    preferred = request.prefer.index(capacity.name) if capacity.name in request.prefer else len(request.prefer)
-    own = request.project in capacity.projects
-    spares_gpus = not request.resources.gpus and any(node.devices for node in capacity.nodes)
-    room = max((freedom(node) for node in capacity.ready_nodes), default=0.0)
-    return (not capacity.reachable, not choice.starts_now, preferred, not own, spares_gpus, -room, capacity.name)

@@ -12,6 +12,7 @@ class Choice:
     sentence: str
     starts_now: bool
     runtime: Runtime
+    notes: tuple[str, ...] = ()  # how near, how green, how full, how dear
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Plan:
     refusals: tuple[Refusal, ...]
     errors: tuple[FieldError, ...] = ()
     largest: str = ""
+    hints: tuple[str, ...] = ()  # when it starts, and what would come of another wish
 
     @property
     def starts_now(self) -> bool:

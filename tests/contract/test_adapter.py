@@ -19,6 +19,8 @@ from datacenters.interface import JobNotFound, JobRejected, JobState, JobStatus,
 from datacenters.jobspec import Device, File, JobKind, JobSpec, Lifecycle, Port, Resources, TaskSpec, literal
 from datacenters.nomad import TRUSTED, NomadAdapter
 
+pytestmark = pytest.mark.slow
+
 WITHIN = 20  # seconds
 NAMESPACE = "ada"
 ENDED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.STOPPED)

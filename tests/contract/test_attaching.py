@@ -17,6 +17,7 @@ from tests.unit.jobs.attached import OBEYS, Task, asked, left_behind, linked, mo
 from tests.unit.jobs.conftest import World, asset_of
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.django_db,
     pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="there is no FUSE here"),
 ]

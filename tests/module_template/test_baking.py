@@ -14,6 +14,8 @@ from cookiecutter.exceptions import FailedHookException
 from marketplace.validation import examine
 from tests.module_template.baking import ROOT, bake
 
+pytestmark = pytest.mark.slow
+
 TASKS, LICENCES, GPUS = ("tabular", "image", "text"), ("Apache-2.0", "MIT", "BSD-3-Clause"), ("no", "yes")
 DEMO = ROOT / "marketplace" / "demo"
 # What a demo module has exactly as the template makes it; the rest is its own.

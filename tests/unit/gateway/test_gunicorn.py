@@ -36,6 +36,8 @@ call_command("migrate", verbosity=0)
 from accounts.models import ApiToken, create_person
 from dashboard.models import EndpointPass
 from jobs.models import Deployment
+
+pytestmark = pytest.mark.slow
 ada = create_person("ada")
 ports = json.loads(sys.argv[1])
 deployment = Deployment.objects.create(

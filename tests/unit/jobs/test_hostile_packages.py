@@ -16,7 +16,10 @@ from datacenters.local.node import task_pythons
 from tests.agents import ROOT
 from tests.fake_modules import make_module
 
-pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="builds get a user of their own only when root installs")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.getuid() != 0, reason="builds get a user of their own only when root installs"),
+]
 
 INSTALL = ROOT / "jobs" / "compilers" / "files" / "install.py"
 UV = Path(sys.executable).with_name("uv")

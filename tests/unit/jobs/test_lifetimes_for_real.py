@@ -12,7 +12,7 @@ from tests.fake_modules import make_module
 
 from .conftest import asset_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.timeout(180)]
 
 
 @pytest.fixture

@@ -308,6 +308,8 @@ def test_what_a_task_leaves_in_the_place_of_a_file_holds_nobody_up(shared_cluste
 
 DIG = """
 import os
+
+pytestmark = pytest.mark.slow
 os.chdir("local")
 for number in range(%d):
     os.mkdir("d")

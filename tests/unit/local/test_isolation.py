@@ -19,7 +19,7 @@ from tests.contract.cluster import Cluster, job, over, shell
 
 from .conftest import root_only
 
-pytestmark = root_only
+pytestmark = [pytest.mark.slow, root_only]
 
 
 def said(cluster, job_id, script, namespace="default"):

@@ -25,6 +25,8 @@ import pytest
 from tests.agents import free_port
 from tests.services import postgresql
 
+pytestmark = pytest.mark.slow
+
 PARTS = Path(__file__).parents[3] / "jobs" / "tools" / "cvat"
 
 

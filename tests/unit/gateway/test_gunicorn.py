@@ -21,6 +21,8 @@ from websockets.sync.server import ServerConnection, serve
 
 from . import serving
 
+pytestmark = pytest.mark.slow
+
 MB = 1024 * 1024
 UPLOAD_MB = 200
 
@@ -36,8 +38,6 @@ call_command("migrate", verbosity=0)
 from accounts.models import ApiToken, create_person
 from dashboard.models import EndpointPass
 from jobs.models import Deployment
-
-pytestmark = pytest.mark.slow
 ada = create_person("ada")
 ports = json.loads(sys.argv[1])
 deployment = Deployment.objects.create(

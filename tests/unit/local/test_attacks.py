@@ -18,6 +18,8 @@ from tests.contract.cluster import events, hook, job, over, restarts, shell
 
 from .conftest import root_only
 
+pytestmark = pytest.mark.slow
+
 STORAGE = ROOT / "jobs" / "compilers" / "files" / "storage.py"
 
 
@@ -308,8 +310,6 @@ def test_what_a_task_leaves_in_the_place_of_a_file_holds_nobody_up(shared_cluste
 
 DIG = """
 import os
-
-pytestmark = pytest.mark.slow
 os.chdir("local")
 for number in range(%d):
     os.mkdir("d")

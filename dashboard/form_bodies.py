@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from dashboard import attachment_fields, batch_fields, lifetime_fields
+from dashboard.place_fields import NAMES as PLACE_NAMES
 from marketplace.models import Asset, Kind
 
 OPTION, ARGUMENT, SWEPT = "option-", "argument-", "values-"
@@ -26,10 +27,7 @@ def fields_of(body: Mapping[str, Any]) -> dict[str, Any]:
     plain = (
         "title",
         "project",
-        "datacenter",
-        "prefer",
-        "exclude",
-        "max_wait",
+        *PLACE_NAMES,
         *batch_fields.NAMES,
         *lifetime_fields.NAMES,
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from dashboard import attachment_fields, batch_fields, lifetime_fields
+from dashboard import attachment_fields, batch_fields, lifetime_fields, place_fields
 from dashboard.form_bodies import OPTION, RESOURCES
 from dashboard.forms import DeployForm, Limit
 
@@ -21,7 +21,7 @@ def json_schema(form: DeployForm) -> dict[str, Any]:
         "arguments": {argument.name: argument.json_schema() for argument in form.arguments},
     }
     of_kind = (*batch_fields.NAMES, *lifetime_fields.NAMES)
-    plain = ("title", "project", *of_kind, "datacenter", "prefer", "exclude", "max_wait")
+    plain = ("title", "project", *of_kind, *place_fields.NAMES)
     top = {name: parts[name] for name in plain if name in parts}
     kind, slug = (str(form.asset.kind), form.asset.slug) if form.asset else ("module", "")
     return {

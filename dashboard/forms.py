@@ -19,9 +19,11 @@ from accounts.models import WORKING, Capability, Project, User
 from dashboard import attachment_fields, batch_fields, lifetime_fields
 from dashboard.argument_fields import ArgumentField
 from dashboard.form_bodies import ARGUMENT, OPTION, RESOURCES, SWEPT, asked_asset, fields_of, no_asset, pointer_of
+from dashboard.place_fields import NAMES as PLACE_NAMES
+from dashboard.place_fields import PlaceForm
 from datacenters.capacity import Capacity
 from datacenters.jobspec import JobKind
-from jobs import options, placement, refusals, tools
+from jobs import options, placement, planning, refusals, tools
 from jobs.deepaas import document
 from jobs.deepaas.document import Argument
 from jobs.models import DeploymentKind
@@ -50,7 +52,7 @@ class Limit:
     datacenter: str
 
 
-class DeployForm(forms.Form):
+class DeployForm(PlaceForm):
     title = forms.CharField(label=gettext_lazy("Title"), max_length=100, required=False)
     project = forms.ChoiceField(label=gettext_lazy("Project"), required=False)
     cpu_cores = forms.FloatField(
@@ -67,16 +69,6 @@ class DeployForm(forms.Form):
     gpu_memory_mb = forms.IntegerField(label=gettext_lazy("GPU memory, at least (MB)"), min_value=0, required=False)
     gpu_compute_capability = forms.FloatField(
         label=gettext_lazy("CUDA compute capability, at least"), min_value=0, max_value=99, required=False
-    )
-    datacenter = forms.ChoiceField(label=gettext_lazy("Datacenter"), required=False)
-    prefer = forms.MultipleChoiceField(label=gettext_lazy("Prefer"), required=False)
-    exclude = forms.MultipleChoiceField(label=gettext_lazy("Never"), required=False)
-    max_wait = forms.IntegerField(
-        label=gettext_lazy("Wait at most (seconds)"),
-        min_value=0,
-        max_value=batch_fields.YEAR_SECONDS,
-        required=False,
-        help_text=gettext_lazy("Empty: for ever."),
     )
 
     def __init__(
@@ -275,6 +267,7 @@ class DeployForm(forms.Form):
             prefer=tuple(values["prefer"]),
             exclude=tuple(values["exclude"]),
             max_wait_seconds=values["max_wait"],
+            favour=values["favour"],
         )
 
     def _resources(self) -> ResourceRequest:
@@ -346,7 +339,7 @@ class DeployForm(forms.Form):
 
     @property
     def place_fields(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("datacenter", "prefer", "exclude", "max_wait")]
+        return [self[name] for name in PLACE_NAMES]
 
 
 def _suggested_by_author(asset: Asset, kind: str) -> Mapping[str, float]:
@@ -361,7 +354,7 @@ def plan_of(form: DeployForm) -> placement.Plan:
     """Where a checked form's deployment would go, as the planner ranks it."""
     request = form.deploy_request()
     assert form.asset is not None
-    return placement.plan(request, placement.needs_of(form.asset, request.options), form.capacities)
+    return planning.plan_for(request, form.asset, form.owner, form.capacities)
 
 
 def api_body(form: DeployForm) -> dict[str, Any]:
@@ -389,5 +382,6 @@ def api_body(form: DeployForm) -> dict[str, Any]:
         "prefer": list(request.prefer),
         "exclude": list(request.exclude),
         "max_wait": request.max_wait_seconds,
+        "favour": request.favour,
     }
-    return {name: value for name, value in body.items() if value not in (None, [], {})}
+    return {name: value for name, value in body.items() if value not in (None, "", [], {})}

@@ -250,6 +250,8 @@ MLFLOW_ADMIN_USERNAME = env.text("MLFLOW_ADMIN_USERNAME", "admin")
 MLFLOW_ADMIN_PASSWORD = env.text("MLFLOW_ADMIN_PASSWORD")
 # The homes of projects (dashboard/stack/homes.py): for Serai itself and tasks of its machine, and for others.
 SERAI_HOMES_URL = env.text("SERAI_HOMES_URL")
+# The datacenter at which these files lie, so that what works on them goes near; empty: the local one.
+HOME_DATACENTER = env.text("SERAI_HOME_DATACENTER")
 SERAI_HOMES_PUBLIC_URL = env.url("SERAI_HOMES_PUBLIC_URL")
 SERAI_SHARED = env.path("SERAI_SHARED", BASE_DIR.parent / "shared")
 API_RATE = env.rate("SERAI_API_RATE", "3000/m")  # requests of one token

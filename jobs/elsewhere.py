@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from datacenters.interface import DatacenterError
 from datacenters.models import Datacenter
 
-from . import doorbell, placement
+from . import doorbell, placement, planning
 from .models import Deployment, DeploymentQuerySet, Status
 from .places import places_for
 from .requests import request_of
@@ -43,7 +43,6 @@ def _next(deployment: Deployment) -> placement.Choice | None:
         return None
     tried = {event.evidence["from"] for event in deployment.events.filter(verb=MOVED, at__gte=deployment.asked)}
     tried |= {deployment.datacenter.name if deployment.datacenter else ""}
-    needs = placement.needs_of(deployment.asset, request.options)
     places = [place for place in places_for(deployment.owner) if place.reachable and place.name not in tried]
-    choices = placement.plan(request, needs, places).choices
+    choices = planning.plan_for(request, deployment.asset, deployment.owner, places).choices
     return choices[0] if choices else None

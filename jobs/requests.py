@@ -62,6 +62,7 @@ class DeployRequest:
     prefer: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     max_wait_seconds: int | None = None
+    favour: str = ""  # what counts most of a place; empty: as the person or the project chose
 
 
 def request_of(kept: Mapping[str, Any]) -> DeployRequest:

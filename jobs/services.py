@@ -13,12 +13,12 @@ from datacenters.jobspec import JobKind
 from datacenters.models import Datacenter
 from marketplace.models import Asset
 
-from . import attaching, beside, doorbell, idempotency, placement, quotas, tools
+from . import attaching, beside, doorbell, idempotency, placement, planning, quotas, tools
 from .compilers import can_compile
 from .federation import members
 from .models import FINAL, UNDO_LASTS, Deployment, DeploymentQuerySet, IdempotencyKey, Status, Sweep, as_json
 from .options import options_of
-from .places import places_for, why_closed
+from .places import why_closed
 from .refusals import FieldError, IdempotencyConflict, NotPossibleNow, QuotaExceeded, RequestRefused
 from .requests import DeployRequest, ResourceRequest
 from .tools import references
@@ -295,7 +295,7 @@ def _kind_errors(request: DeployRequest, owner: User) -> Iterator[FieldError]:
 
 
 def _placed(request: DeployRequest, asset: Asset, owner: User) -> placement.Choice:
-    plan = placement.plan(request, placement.needs_of(asset, request.options), places_for(owner))
+    plan = planning.plan_for(request, asset, owner)
     if not plan.choices:
         raise RequestRefused(*plan.errors)
     return plan.choices[0]

@@ -97,6 +97,7 @@ class DeploymentIn(Strict):
     prefer: list[str] = Field(default_factory=list)
     exclude: list[str] = Field(default_factory=list)
     max_wait: Annotated[int, Field(ge=0), BeforeValidator(_no_text)] | None = None
+    favour: Literal["fast", "near", "green", "cheap"] | None = None
 
 
 class ExtensionIn(Strict):
@@ -374,6 +375,7 @@ class ChoiceOut(Schema):
     datacenter: str
     sentence: str
     starts_now: bool
+    notes: Annotated[list[str], Field(description="How near its data, how green, how full, how dear.")]
 
 
 class RefusalOut(Schema):
@@ -384,6 +386,7 @@ class RefusalOut(Schema):
 class PlanOut(Schema):
     choices: list[ChoiceOut]
     refusals: list[RefusalOut]
+    hints: Annotated[list[str], Field(description="When it starts, and what would come of another wish.")]
 
 
 class DeviceOut(Schema):

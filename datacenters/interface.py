@@ -193,6 +193,14 @@ class Rights:
 
 
 @dataclass(frozen=True)
+class Access:
+    """A token that was made; ``accessor`` is its public name, by which it can be ended."""
+
+    accessor: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Usage:
     """What a job uses at this moment; cores and bytes."""
 
@@ -221,6 +229,21 @@ class Adapter(Protocol):
         ...
 
     def ensure_namespace(self, namespace: str) -> None: ...
+
+    def give_access(self, name: str, rules: str, namespace: str = "") -> Access:
+        """A token with the policy of this name, which gets these rules; a namespace first, if one is named.
+
+        Only with a management token; raises TokenRefused with any other, and JobRejected with Nomad's own words.
+        """
+        ...
+
+    def end_access(self, accessor: str) -> None:
+        """End a token. An unknown one is no error."""
+        ...
+
+    def own_accessor(self) -> str:
+        """The public name of this very token, once it holds; "" without access control."""
+        ...
 
     def submit(self, spec: JobSpec, secrets: Mapping[str, str]) -> int:
         """Write the secrets to the job's variable, then register; the job's modify index.

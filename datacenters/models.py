@@ -8,13 +8,10 @@ from django.utils.translation import gettext_lazy as _
 from accounts.crypto import EncryptedTextField
 from accounts.models import Project, User
 
+from .access import ProjectToken
 from .footprints import CarbonReading, Footprint
 
-__all__ = ["CarbonReading", "Cluster", "Datacenter", "Footprint", "Maintenance", "Node", "Sharing"]
-
-from .footprints import CarbonReading, Footprint
-
-__all__ = ["CarbonReading", "Cluster", "Datacenter", "Footprint", "Maintenance", "Node", "Sharing"]
+__all__ = ["CarbonReading", "Cluster", "Datacenter", "Footprint", "Maintenance", "Node", "ProjectToken", "Sharing"]
 
 
 class Cluster(models.Model):
@@ -39,6 +36,8 @@ class Cluster(models.Model):
     reached = models.DateTimeField(null=True, editable=False)
     unreachable_since = models.DateTimeField(null=True, editable=False)
     problem = models.TextField(blank=True, default="", editable=False)
+    # It answers, but not to our token: nothing waits for it then.
+    refuses = models.BooleanField(default=False, editable=False)
     version = models.CharField(max_length=60, blank=True, default="", editable=False)
     # What the last examination found (datacenters/clusters.py), one object a check.
     checks = models.JSONField(default=list, editable=False)

@@ -16,9 +16,12 @@ from django.db.models import Prefetch
 from django.utils import timezone
 from django.utils.text import slugify
 
+from accounts.models import Project
+
+from .access import ProjectToken
 from .capacity import Capacity, DeviceCapacity, NodeCapacity, Window
 from .carbon.figures import figures_of, fresh_readings
-from .interface import Adapter, DatacenterError, DeviceGroup, NodeFacts, Unreachable
+from .interface import Adapter, DatacenterError, DeviceGroup, NodeFacts, TokenRefused, Unreachable
 from .jobspec import CORE_MHZ
 from .models import Cluster, Datacenter, Maintenance, Node, Sharing
 from .nomad import GUARDED, TRUSTED, Drivers, NomadAdapter, capability
@@ -38,14 +41,23 @@ PACKAGE_META = ("serai_python", "serai_uv")
 STORAGE_META, MOUNT_META = ("serai_python", "serai_rclone", "serai_mounts_root"), ("serai_fuse",)
 
 
-def adapter_for(cluster: Cluster) -> Adapter:
-    """The adapter of a cluster as its row says now; the same one as long as the row says the same."""
+def adapter_for(cluster: Cluster, project: Project | None = None) -> Adapter:
+    """The adapter of a cluster as its row says now; the same one as long as the row says the same.
+
+    With a project: by the token that the project has there, or else by the cluster's own.
+    """
+    rows = ProjectToken.objects.filter(cluster=cluster, project=project) if project else ProjectToken.objects.none()
+    own = rows.first()
+    return adapter_with(cluster, own.token if own else cluster.token)
+
+
+def adapter_with(cluster: Cluster, token: str) -> Adapter:
     drivers = TRUSTED if cluster.local or cluster.trusted_for_tests else GUARDED
     client = (cluster.client_certificate, cluster.client_key) if cluster.client_certificate else None
-    return _adapter(cluster.address, cluster.region, cluster.token, cluster.ca_certificate, client, drivers)
+    return _adapter(cluster.address, cluster.region, token, cluster.ca_certificate, client, drivers)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _adapter(
     address: str, region: str, token: str, ca_certificate: str, client: tuple[str, str] | None, drivers: Drivers
 ) -> Adapter:
@@ -119,14 +131,14 @@ def _is_uuid(text: str) -> bool:
 
 def note_reached(cluster: Cluster, version: str) -> None:
     Cluster.objects.filter(pk=cluster.pk).update(
-        reached=timezone.now(), unreachable_since=None, problem="", version=version
+        reached=timezone.now(), unreachable_since=None, problem="", refuses=False, version=version
     )
 
 
 def note_unreachable(cluster: Cluster, error: DatacenterError) -> None:
     """Since the first time it did not answer; the last good figures stay."""
     rows = Cluster.objects.filter(pk=cluster.pk)
-    rows.update(problem=str(error))
+    rows.update(problem=str(error), refuses=isinstance(error, TokenRefused))
     rows.filter(unreachable_since=None).update(unreachable_since=timezone.now())
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from datacenters.interface import (
+    Access,
     Forecast,
     JobEvent,
     JobNotFound,
@@ -26,7 +27,7 @@ from datacenters.interface import (
 )
 from datacenters.jobspec import JobSpec
 
-from . import render, rights
+from . import access, render, rights
 from .asks import Ask, ask_of
 from .connection import Connection, documents, lines
 from .events import NODE, TOPICS, changes, news
@@ -97,6 +98,17 @@ class NomadAdapter:
         if namespace not in self._namespaces:
             self._make_namespace(namespace)
             self._namespaces.add(namespace)
+
+    def give_access(self, name: str, rules: str, namespace: str = "") -> Access:
+        with _sense():
+            return access.give(self._calls, name, rules, namespace)
+
+    def end_access(self, accessor: str) -> None:
+        access.end(self._calls, _id(accessor))
+
+    def own_accessor(self) -> str:
+        with _sense():
+            return access.accessor(self._calls)
 
     def _make_namespace(self, namespace: str) -> None:
         body = {"Name": namespace, "Description": "A project of Serai"}

@@ -5,7 +5,6 @@ import re
 from collections.abc import Awaitable, Callable
 from http import HTTPMethod
 
-import httpcore
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
@@ -19,8 +18,9 @@ from .access import Credentials, Doorkeeper, NotAllowed, NotFound, NotReady, Ref
 from .answers import Receive, Scope, Send, refusal_response, send_response
 from .bodies import body_limit, declares_too_much, limited, too_much
 from .headers import Caller, Pairs, cookie_name, cookies_named, scheme, value_of
-from .http import Exchange, forward, new_pool
+from .http import Exchange, forward
 from .places import MAIN_HOST_ROOM, Place, is_apps_host, place_of_host, place_of_path
+from .pools import Pools
 from .use import UseNotes
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -47,13 +47,7 @@ class Gateway:
         self.pages = pages
         self.doorkeeper = Doorkeeper()
         self.use = UseNotes()
-        self._pools: dict[str, httpcore.AsyncConnectionPool] = {}
-
-    def pool(self, upstream: Upstream) -> httpcore.AsyncConnectionPool:
-        # Made at first use: it belongs to the running event loop. One for all but those who have their own authority.
-        if upstream.authority not in self._pools:
-            self._pools[upstream.authority] = new_pool(upstream.authority)
-        return self._pools[upstream.authority]
+        self.pools = Pools()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -71,8 +65,7 @@ class Gateway:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        for pool in self._pools.values():
-            await pool.aclose()
+        await self.pools.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,7 +111,8 @@ class Gateway:
             if exchange.scope["type"] == "websocket":
                 await sockets.relay(exchange, receive, send, watching)
             else:
-                await forward(self.pool(exchange.upstream), exchange, receive, send, watching)
+                pool = await self.pools.of(exchange.upstream.authority)
+                await forward(pool, exchange, receive, send, watching)
         except NotReady:
             # It may have moved, or ended: the next request looks again.
             self.doorkeeper.forget(credentials, exchange.place)

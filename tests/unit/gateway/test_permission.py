@@ -174,7 +174,7 @@ def test_a_yes_is_remembered_for_seconds_and_no_longer(bob, host, cookie, monkey
     headers, gateway = cookie(bob), Gateway(pages)
     assert call("/", host, headers=headers, gateway=gateway).status == 200
     Membership.objects.filter(user=bob).exclude(role="manager").delete()
-    gateway._pools.clear()  # each call of the test has an event loop of its own
+    gateway.pools.forget()  # each call of the test has an event loop of its own
     assert call("/", host, headers=headers, gateway=gateway).status == 200
     now = access.time.monotonic()
     monkeypatch.setattr(access.time, "monotonic", lambda: now + 10)

@@ -23,3 +23,6 @@ STORAGES = {
 if not DATABASE_URL:  # noqa: F405
     # A file: threads that write at once would find a database in memory locked instead of waiting their turn.
     DATABASES["default"]["TEST"] = {"NAME": str(SERAI_DATA / "test.sqlite3")}  # noqa: F405
+
+# Nothing is collected for tests, but the server looks for the folder.
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405

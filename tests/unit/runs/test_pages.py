@@ -1,12 +1,11 @@
 """The pages of runs, as people use them without JavaScript."""
 
-import asyncio
-
 import pytest
 from django.urls import reverse
 
 from accounts.models import Membership, Role
 from jobs.models import Status, Sweep
+from tests.unit.answers import whole
 from tests.unit.runs.conftest import account_in, training_of
 from tests.unit.runs.double import run
 
@@ -218,12 +217,8 @@ def test_a_download_is_the_file_byte_for_byte(adas, two):
     content = bytes(range(256)) * 4_000
     two.files = {"aa11": {"weights.bin": content}}
     answer = adas.get(reverse("run-file", args=["aa11"]), {"path": "weights.bin", "download": ""})
-    assert asyncio.run(whole(answer)) == content
+    assert whole(answer) == content
     assert answer["Content-Length"] == str(len(content))
-
-
-async def whole(answer) -> bytes:
-    return b"".join([piece async for piece in answer.streaming_content])
 
 
 # ── While MLflow is away ─────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from accounts.models import Membership, Role, create_person
 from jobs.models import Storage
 from tests import storages
+from tests.unit.answers import whole
 from tests.unit.storage.test_pages import typed
 
 pytestmark = pytest.mark.django_db
@@ -107,7 +108,7 @@ def test_a_file_goes_up_and_comes_down_with_its_hash(ask, linked):
     again = ask("put", where, **put)
     assert (again.status_code, again.json()["size"]) == (200, len(data))
     answer = ask("get", where)
-    assert hashlib.sha256(b"".join(answer)).digest() == hashlib.sha256(data).digest()
+    assert hashlib.sha256(whole(answer)).digest() == hashlib.sha256(data).digest()
     assert answer["Content-Length"] == str(len(data))
     assert answer["Content-Disposition"] == "attachment; filename*=UTF-8''weights%20%24x.bin"
 
@@ -170,4 +171,4 @@ def test_eve_finds_nothing_and_a_viewer_only_looks(ask, webdav, ada, eve):
         )
         assert ask("patch", f"/{webdav}", {"name": "x"}, who=person).status_code == status
         assert ask("delete", f"/{webdav}", who=person).status_code == status
-    assert b"".join(ask("get", file)) == b"x"
+    assert whole(ask("get", file)) == b"x"

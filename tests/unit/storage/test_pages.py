@@ -12,6 +12,7 @@ from accounts.models import AuditEvent, Membership, Role, create_person
 from jobs.models import Deployment, Status, Storage
 from jobs.storages import link_storage
 from tests import storages
+from tests.unit.answers import whole
 
 pytestmark = pytest.mark.django_db
 
@@ -194,7 +195,7 @@ def test_several_files_go_up_at_once_and_come_down_as_they_were(browser, linked,
     assert "2 files are there" in said(browser.get(send(browser, linked, "up", *files).url))
     assert (folder / "up" / "a b.txt").read_bytes() == b"first"
     answer = browser.get(reverse("storage-download", args=[linked.pk]), {"path": "up/ümläut 😀.csv"})
-    assert b"".join(answer) == b"x,y\n1,2\n"
+    assert whole(answer) == b"x,y\n1,2\n"
     assert answer["Content-Disposition"].startswith("attachment;")
     assert answer["Content-Security-Policy"] == "sandbox"
     assert answer["Content-Type"] == "application/octet-stream"

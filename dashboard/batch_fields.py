@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from jobs.requests import DeployRequest
+from jobs.tools import Tool
 
 SCRIPT_BYTES = 200_000
 MOST_RETRIES = 10
@@ -33,18 +34,34 @@ with mlflow.start_run(run_name="my script"):
 """
 
 
+OWN_EXAMPLE = """\
+# Runs with the packages that you list; its output is the log.
+import os
+from pathlib import Path
+
+results = Path(os.environ["SERAI_OUTPUT_DIR"])  # what you write here is kept
+
+total = sum(range(1_000))
+(results / "answer.txt").write_text(str(total))
+print("The answer is", total)
+"""
+
+
 class ScriptField(forms.CharField):
     """A program as text, with the line ends of the machines that it will run on."""
 
     widget = forms.Textarea
 
-    def __init__(self) -> None:
+    def __init__(self, *, instead: bool = True) -> None:
+        """``instead``: of a module's training; otherwise it is all that runs."""
         super().__init__(
             label=gettext_lazy("Script (Python)"),
-            help_text=gettext_lazy("Leave it empty to run the module's own training."),
-            required=False,
+            help_text=gettext_lazy("Leave it empty to run the module's own training.") if instead else "",
+            required=not instead,
             strip=False,
+            error_messages={"required": gettext_lazy("Write the script that is to run.")},
         )
+        self._empty = empty if instead else missing
         self.widget.attrs |= {
             "rows": 14,
             "spellcheck": "false",
@@ -55,7 +72,7 @@ class ScriptField(forms.CharField):
             "data-editor": "",
             "data-example": gettext_lazy("Begin with the example"),
             "data-keys": gettext_lazy("Tab indents. Press Escape first to leave with Tab."),
-            "placeholder": EXAMPLE,
+            "placeholder": EXAMPLE if instead else OWN_EXAMPLE,
         }
 
     def to_python(self, value: Any) -> str:
@@ -63,7 +80,7 @@ class ScriptField(forms.CharField):
         if not text:
             return ""
         if not text.strip():
-            raise ValidationError(empty())
+            raise ValidationError(self._empty())
         size = len(text.encode(errors="replace"))
         if size > SCRIPT_BYTES:
             raise ValidationError(too_long(size))
@@ -72,6 +89,10 @@ class ScriptField(forms.CharField):
 
 def empty() -> str:
     return _("This script is empty. Leave it out to run the module's own training.")
+
+
+def missing() -> str:
+    return _("Write the script that is to run.")
 
 
 def too_long(size_bytes: int) -> str:
@@ -114,10 +135,11 @@ def in_units(seconds: int) -> str:
     return " ".join(words)
 
 
-def fields(*, script: bool = True) -> dict[str, forms.Field]:
-    """``script``: whether one may take the place of what it runs."""
+def fields(tool: Tool | None = None) -> dict[str, forms.Field]:
+    """Of a module, whose training a script may take the place of, or of this tool."""
+    script = ScriptField(instead=tool is None) if tool is None or tool.script else None
     return {
-        **({"script": ScriptField()} if script else {}),
+        **({"script": script} if script else {}),
         "retries": forms.IntegerField(
             label=gettext_lazy("Try again after a failure"),
             help_text=gettext_lazy("How often at most. Each attempt begins from the start."),
@@ -134,6 +156,11 @@ def fields(*, script: bool = True) -> dict[str, forms.Field]:
             required=False,
         ),
     }
+
+
+def may_be_left_out(fields: Mapping[str, forms.Field]) -> bool:
+    """Whether something else runs where nobody wrote a script."""
+    return "script" in fields and not fields["script"].required
 
 
 NAMES = ("script", "retries", "max_run_seconds")

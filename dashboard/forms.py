@@ -171,7 +171,7 @@ class DeployForm(PlaceForm):
 
     def _fields_of_kind(self) -> Iterator[tuple[str, forms.Field]]:
         if self.kind == DeploymentKind.BATCH:
-            yield from batch_fields.fields(script=tools.tool_of(self.asset) is None).items()
+            yield from batch_fields.fields(tools.tool_of(self.asset)).items()
         else:
             yield from lifetime_fields.fields(self.asset)
 
@@ -191,7 +191,7 @@ class DeployForm(PlaceForm):
         rows = {name: value for name, value in given.items() if attachment_fields.is_ours(name)}
         blank = cls(owner=owner, asset=asset, kind=kind, initial=rows)
         unknown = [(pointer_of(name), blank.unknown_field(name)) for name in given if name not in blank.fields]
-        if given.get("script") == "":  # a page sends an empty one when nobody wrote any
+        if given.get("script") == "" and batch_fields.may_be_left_out(blank.fields):  # a page sends an empty one
             unknown.append((pointer_of("script"), batch_fields.empty()))
         if asset is None:
             unknown.insert(0, no_asset(body))
@@ -206,6 +206,8 @@ class DeployForm(PlaceForm):
         return type(self)(self.initial_data(), owner=self.owner, asset=self.asset, kind=self.kind)
 
     def unknown_field(self, name: str) -> str:
+        if name in batch_fields.NAMES and self.kind == DeploymentKind.BATCH:
+            return _("This tool takes no script.")
         if name in batch_fields.NAMES:
             return _("Only a batch run (kind “batch”) takes this.")
         if name in lifetime_fields.NAMES:

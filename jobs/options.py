@@ -10,7 +10,7 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Capability
-from jobs import tools
+from jobs import packages, tools
 from jobs.models import DeploymentKind
 from marketplace.models import Asset
 from marketplace.sources import SourceError, git
@@ -33,6 +33,19 @@ class RepositoryField(forms.CharField):
         if place is None:
             return ""
         return f"{place.url}#{place.branch}" if place.branch else place.url
+
+
+class PackagesField(forms.CharField):
+    """Packages of Python by their names, one a line; by REST also as a list."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocapitalize": "off", "class": "script short"})
+
+    def to_python(self, value: Any) -> str:
+        text = "\n".join(map(str, value)) if isinstance(value, list) else super().to_python(value)
+        try:
+            return packages.normal(text or "")
+        except packages.NotPackages as problem:
+            raise ValidationError(str(problem)) from None
 
 
 @dataclass(frozen=True)
@@ -63,12 +76,13 @@ def _text(kind: type[forms.CharField], *validators: Callable[[str], None]) -> Ca
     return lambda _option, **words: kind(max_length=TEXT_LENGTH, validators=validators, **words)
 
 
-TEXT_LENGTH = 400
+TEXT_LENGTH, PACKAGES_LENGTH = 400, 4_000
 FIELDS: Mapping[str, Callable[..., forms.Field]] = {
     "text": _text(forms.CharField),
     "image-tag": _text(forms.CharField, IMAGE_TAG),
     "repository": _text(RepositoryField),
     "deployment": _text(forms.CharField),  # whether it is one that may be named is said with the project
+    "packages": lambda _option, **words: PackagesField(max_length=PACKAGES_LENGTH, **words),
     "integer": _number(forms.IntegerField),
     "number": _number(forms.FloatField),
     "boolean": lambda _option, **words: forms.BooleanField(**words),

@@ -258,11 +258,20 @@ def _asset_errors(request: DeployRequest, asset: Asset | None) -> Iterator[Field
     elif request.kind != tools.kind_of(asset, request.kind):
         yield FieldError("#/kind", _wrong_kind(request.kind))
     else:
+        yield from _script_errors(request, asset)
         known = {option.name for option in options_of(asset, request.kind)}
         for name in sorted(set(request.options) - known):
             text = _("This has no option “%(name)s”. It has: %(known)s.")
             values = {"name": name, "known": ", ".join(sorted(known)) or _("none")}
             yield FieldError(f"#/options/{name}", text % values)
+
+
+def _script_errors(request: DeployRequest, asset: Asset) -> Iterator[FieldError]:
+    tool = tools.tool_of(asset)
+    if tool and tool.script and not request.script:
+        yield FieldError("#/script", _("Write the script that is to run."))
+    if tool and request.script and not tool.script:
+        yield FieldError("#/script", _("This tool takes no script."))
 
 
 def _wrong_kind(asked: JobKind) -> str:

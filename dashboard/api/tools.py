@@ -12,6 +12,7 @@ from dashboard.api.schemas import ToolDetailOut, ToolList, ToolOut
 from dashboard.form_schema import json_schema
 from dashboard.forms import DeployForm
 from dashboard.people import person
+from jobs.tools import kind_of
 from marketplace import search
 from marketplace.models import Asset, Kind
 
@@ -48,7 +49,8 @@ def get_tool(request: HttpRequest, id: str) -> ToolDetailOut:
     summary="What a deployment of this tool takes, as JSON Schema",
 )
 def get_tool_form(request: HttpRequest, id: str) -> dict[str, Any]:
-    return json_schema(DeployForm(owner=person(request), asset=_tool(id)))
+    tool = _tool(id)
+    return json_schema(DeployForm(owner=person(request), asset=tool, kind=kind_of(tool)))
 
 
 def _tool(slug: str) -> Asset:

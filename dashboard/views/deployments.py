@@ -23,7 +23,7 @@ from accounts.models import Project, User
 from dashboard import addresses, attachments, federation, lifetimes, scope, snippets, streams, training
 from dashboard.people import person
 from dashboard.stages import stages_of
-from jobs import archive, refusals, services
+from jobs import archive, refusals, services, tools
 from jobs.compilers import CannotCompile
 from jobs.models import UNDO_LASTS, Deployment, DeploymentKind, DeploymentQuerySet, Status
 from jobs.specs import job_json
@@ -84,7 +84,7 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         | _outcome_context(deployment)
         | {
             "events": _events(deployment),
-            "tracked": _trains(deployment) and bool(settings.MLFLOW_URL),
+            "tracked": _is_tracked(deployment) and bool(settings.MLFLOW_URL),
         }
         | federation.page_parts(deployment)
     )
@@ -304,6 +304,11 @@ def clone(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _trains(deployment: Deployment) -> bool:
     """A module's batch run; a tool's is no training."""
     return deployment.kind == DeploymentKind.BATCH and deployment.asset_kind == Kind.MODULE
+
+
+def _is_tracked(deployment: Deployment) -> bool:
+    tool = tools.tool_of(deployment.asset)
+    return _trains(deployment) or bool(tool and tool.tracking and deployment.kind == DeploymentKind.BATCH)
 
 
 def _visible(request: HttpRequest) -> DeploymentQuerySet:

@@ -13,7 +13,7 @@ from jobs.placement import needs_of, runtime_in
 from jobs.tools import Tool
 from marketplace.models import Asset, Kind
 
-from . import cvat_export, datasets, storages
+from . import cvat_export, datasets, script, storages
 from .flower import compile_client, compile_server
 from .module import compile_module
 from .parts import CannotCompile
@@ -27,6 +27,7 @@ OF_TOOLS: Mapping[str, Callable[[Deployment, Tool, Runtime], Compiled]] = {
     members.SERVER_TOOL: compile_server,
     members.CLIENT_TOOL: compile_client,
     cvat_export.ID: cvat_export.compile_export,
+    script.ID: script.compile_script,
 }
 
 

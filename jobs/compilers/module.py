@@ -4,15 +4,14 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from datacenters.jobspec import File, JobKind, JobSpec, Port, Runtime, TaskSpec, literal
+from datacenters.jobspec import JobKind, JobSpec, Port, Runtime, TaskSpec, literal
 from jobs import tracking
 from jobs.models import Deployment
 from jobs.options import TAG, WORKERS
 from marketplace.models import Asset
 
-from . import beside, parts
+from . import batch, beside, parts
 from .parts import LAYOUT, PACKAGES_ROOT
-from .storages import seen_at
 
 PORT = Port("api", health_path="/swagger.json")
 STOP_SECONDS = 20  # a training or a prediction that is being worked on may end
@@ -54,8 +53,8 @@ def _package_tasks(
         name="main",
         command=f"{environment}/bin/python",
         args=("${NOMAD_TASK_DIR}/run_module.py", *_program(deployment, "${NOMAD_IP_api}")),
-        env={**env, "SERAI_STORAGE_DIR": storage, **_output(deployment, Runtime.PACKAGE, storage)},
-        files=(parts.file("run_module.py"), *_script(deployment)),
+        env={**env, "SERAI_STORAGE_DIR": storage, **batch.output(deployment, Runtime.PACKAGE, storage)},
+        files=(parts.file("run_module.py"), *batch.script(deployment)),
         secrets=secrets,
         resources=parts.resources(deployment),
         restarts=deployment.request.get("retries", 0),
@@ -74,8 +73,8 @@ def _container_tasks(
         image=literal(_image(deployment, asset)),
         command="python3",
         args=("${NOMAD_TASK_DIR}/run_module.py", *_program(deployment, "0.0.0.0")),  # noqa: S104 within the container; the port is published
-        env={**env, **_output(deployment, Runtime.CONTAINER, "${NOMAD_ALLOC_DIR}")},
-        files=(parts.file("run_module.py"), *_script(deployment)),
+        env={**env, **batch.output(deployment, Runtime.CONTAINER, "${NOMAD_ALLOC_DIR}")},
+        files=(parts.file("run_module.py"), *batch.script(deployment)),
         secrets=secrets,
         resources=parts.resources(deployment),
         restarts=deployment.request.get("retries", 0),
@@ -98,22 +97,6 @@ def _program(deployment: Deployment, address: str) -> tuple[str, ...]:
         return (what, *train_arguments(deployment.request["arguments"]))
     workers = deployment.request["options"].get(WORKERS.name, WORKERS.default)
     return ("serve", "--listen-ip", address, "--listen-port", "${NOMAD_PORT_api}", "--workers", str(workers))
-
-
-def _script(deployment: Deployment) -> tuple[File, ...]:
-    """A file, and no argument: a command line shows what it holds to everybody on the machine."""
-    script = deployment.request.get("script")
-    return (File("local/script.py", script),) if script else ()
-
-
-def _output(deployment: Deployment, runtime: Runtime, otherwise: str) -> dict[str, str]:
-    """Where a batch run keeps what it makes: a folder of its own in the first storage that it may write to."""
-    if deployment.kind != JobKind.BATCH:
-        return {}
-    attached = (one["target"] for one in deployment.request.get("storages") or () if not one["read_only"])
-    target = next(attached, None)
-    kept = f"{seen_at(runtime, deployment)}/{target}" if target else otherwise
-    return {"SERAI_OUTPUT_DIR": f"{kept}/outputs/{deployment.pk}"}
 
 
 def _image(deployment: Deployment, asset: Asset) -> str:

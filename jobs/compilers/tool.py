@@ -12,7 +12,7 @@ from jobs.tools import Tool, ToolRuntime, ToolTask
 from . import parts
 from .parts import LAYOUT, PACKAGES_ROOT
 
-REQUIREMENTS = "requirements.txt"
+REQUIREMENTS, PACKAGES = "requirements.txt", "packages.txt"
 
 
 def compile_tool(deployment: Deployment, tool: Tool, runtime: Runtime) -> tuple[JobSpec, Mapping[str, str]]:
@@ -27,6 +27,10 @@ def compile_tool(deployment: Deployment, tool: Tool, runtime: Runtime) -> tuple[
     if way.requirements:
         env["SERAI_ENVIRONMENT"] = f"{PACKAGES_ROOT}/{environment_key(way)}"
         before += (packages_task(deployment, way),)
+    elif tool.packages is not None:
+        listed = str(deployment.request["options"].get(tool.packages, ""))
+        env["SERAI_ENVIRONMENT"] = f"{PACKAGES_ROOT}/{key_of_listed(listed)}"
+        before += (listed_packages_task(deployment, listed),)
     tasks = tuple(own_task(deployment, way, task, runtime, env, secrets) for task in way.tasks)
     own_network = way.network == "own"
     ports = tuple(Port(port.label, port.health_path, port.inside if own_network else None) for port in tool.ports)
@@ -57,6 +61,16 @@ def packages_task(deployment: Deployment, way: ToolRuntime) -> TaskSpec:
     return parts.packages_task(deployment, environment_key(way), what, lock, *files)
 
 
+def key_of_listed(packages: str) -> str:
+    """The name of the environment that all deployments with this list of packages share on a node."""
+    return hashlib.sha256(f"{LAYOUT}\npackages\n{packages}".encode()).hexdigest()[:32]
+
+
+def listed_packages_task(deployment: Deployment, packages: str) -> TaskSpec:
+    what = {"packages": f"${{NOMAD_TASK_DIR}}/{PACKAGES}"}
+    return parts.packages_task(deployment, key_of_listed(packages), what, File(f"local/{PACKAGES}", f"{packages}\n"))
+
+
 def own_task(
     deployment: Deployment,
     way: ToolRuntime,
@@ -77,7 +91,7 @@ def own_task(
         secrets=tuple(sorted({*task.secrets, *tracked})),
         mounts=tuple(Mount(f"{OWN_DATA}/{name}", target) for name, target in task.volumes.items()),
         resources=_share(parts.resources(deployment), task.share, first=task is way.main),
-        restarts=task.restarts,
+        restarts=max(task.restarts, deployment.request.get("retries", 0) if task is way.main else 0),
         shared_memory_mb=task.shared_memory_mb,
         kill_signal=task.kill_signal,
         kill_timeout_seconds=task.kill_timeout_seconds,

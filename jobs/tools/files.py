@@ -12,7 +12,7 @@ from datacenters.jobspec import JobKind, Lifecycle, Runtime
 from marketplace import reading
 
 from . import schema
-from .tool import OPTION_PREFIX, Authorization, Shelf, Tool, ToolOption, ToolPort, ToolRuntime, ToolTask
+from .tool import OPTION_PREFIX, PACKAGES, Authorization, Shelf, Tool, ToolOption, ToolPort, ToolRuntime, ToolTask
 
 # What text of a task may name; the datacenter puts the value in when the task starts.
 INTERPOLATION = re.compile(r"\$\{([^}]*)\}")
@@ -160,7 +160,8 @@ def _names(document: Mapping[str, Any], runtime: Mapping[str, Any]) -> frozenset
     labels = [port["label"].replace("-", "_") for port in document.get("ports", [])]
     ports = [f"NOMAD_{what}_{label}" for label in labels for what in ("IP", "PORT", "ADDR")]
     options = [OPTION_PREFIX + option["name"].upper() for option in document.get("options", [])]
-    installed = [ENVIRONMENT] if "requirements" in runtime else []
+    listed = any(option["type"] == PACKAGES for option in document.get("options", []))
+    installed = [ENVIRONMENT] if "requirements" in runtime or listed else []
     return frozenset([*ports, *options, *installed, STORAGE])
 
 

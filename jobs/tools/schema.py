@@ -20,7 +20,7 @@ VARIABLE = "^[A-Z][A-Z0-9_]*$"
 PATH = "^(?!/)(?!.*\\.\\.).+$"  # below the folder, whichever it is
 FILE: Json = {"type": "string", "pattern": PATH}  # beside the tool file
 VOLUME = "^[a-z][a-z0-9-]{0,29}$"
-OPTION_TYPES = ("text", "integer", "number", "boolean", "choice", "repository", "deployment")
+OPTION_TYPES = ("text", "integer", "number", "boolean", "choice", "repository", "deployment", "packages")
 ACTIVITIES = ("jupyter", "code-server")
 COOKIE = "^[A-Za-z0-9_-]+$"
 RESOURCES = ("cpu_cores", "memory_mb", "disk_mb", "gpus", "gpu_memory_mb", "gpu_compute_capability")
@@ -106,6 +106,7 @@ TOOL = _object(
     ports=_list(PORT),
     secrets={"type": "array", "items": {"type": "string", "pattern": VARIABLE}},
     tracking={"type": "boolean"},
+    script={"type": "boolean"},
     runtimes={
         **_object(
             package=_object(("tasks",), requirements=TEXT, build=_list(FILE), tasks=_list(TASK)),

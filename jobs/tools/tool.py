@@ -10,6 +10,7 @@ from typing import Any
 from datacenters.jobspec import JobKind, Lifecycle, Runtime
 
 OPTION_PREFIX = "OPTION_"
+PACKAGES = "packages"  # the type of an option
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Tool:
     options: tuple[ToolOption, ...] = ()
     secrets: tuple[str, ...] = ()  # made for each deployment
     tracking: bool = False  # its tasks may log runs in MLflow
+    script: bool = False  # its form asks for a script, which jobs/compilers puts beside its main task
     licence: str = ""
     links: Mapping[str, str] = field(default_factory=dict)
     libraries: tuple[str, ...] = ()
@@ -121,6 +123,11 @@ class Tool:
     def digest(self) -> str:
         """Changes with all that its file, scripts and lock say."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def packages(self) -> str | None:
+        """The option that lists the packages of its environment."""
+        return next((option.name for option in self.options if option.type == PACKAGES), None)
 
     def health_path(self, label: str) -> str | None:
         return next((port.health_path for port in self.ports if port.label == label), None)

@@ -35,6 +35,8 @@ NOT_THE_MODULE = shutil.ignore_patterns(".git", "__pycache__", ".venv", "venv", 
 NO_CAUSE = re.compile(
     r"Using Python|Resolved|Prepared|Installed|Buil(ding|t) |Downloading|(\d+ +)?\||And because|\[stdout\]"
 )
+# A name, extras, versions and a condition: no option, no path, no address.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._, -]+\])?( *[<>=!~(][^@/]*)?( *;.*)?")
 MILESTONES = ("Resolved", "Prepared", "Installed", "Building", "Built", "Downloading")
 FIND_MODELS = """
 import json
@@ -81,6 +83,7 @@ def read_arguments() -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--package", help="a module: a folder or an address")
     what.add_argument("--requirements", help="a lock with hashes")
+    what.add_argument("--packages", help="a list of names, one a line, as somebody wrote it")
     parser.add_argument("--build", help="a folder whose build.py puts more into the lock's environment")
     parser.add_argument("--needs", action="append", default=[], help="a program that must be there afterwards")
     return parser.parse_args()
@@ -115,7 +118,7 @@ def install(target: Path, arguments: argparse.Namespace) -> None:
     shutil.rmtree(target, ignore_errors=True)  # a half-made one
     try:
         with workshop(target.parent) as place:
-            make = install_module if arguments.package else install_lock
+            make = install_module if arguments.package else install_lock if arguments.requirements else install_listed
             models = make(target, place, arguments)
         take_over(target)
         mark(target, {"models": models, "python": sys.version})
@@ -148,6 +151,17 @@ def install_lock(target: Path, place: Path, arguments: argparse.Namespace) -> li
     run([uv, *pip_sync(target, str(lock))], target)
     if arguments.build:
         run([str(target / "bin" / "python"), "-I", str(place / "build" / "build.py")], target)
+    return []
+
+
+def install_listed(target: Path, place: Path, arguments: argparse.Namespace) -> list[str]:
+    names = Path(arguments.packages).read_text().split("\n")
+    names = [name for name in names if name]
+    if odd := [name for name in names if not NAME.fullmatch(name)]:
+        raise InstallFailed(f"“{odd[0]}” is no package by its name.")
+    uv = make_environment(target, place, arguments)
+    if names:
+        run([uv, *pip_install_names(target, names)], target)
     return []
 
 
@@ -194,6 +208,12 @@ def pip_install(target: Path, package: str) -> list[str]:
     constraints = ["--constraint", lock] if os.path.isfile(lock) else []
     # Compiled now, since tasks may not write here and would compile at each start.
     return ["pip", "install", "--python", python, "--compile-bytecode", *constraints, package]
+
+
+def pip_install_names(target: Path, names: list[str]) -> list[str]:
+    python = str(target / "bin" / "python")
+    # Anybody may write such a list: wheels alone, so that nothing of theirs is run here.
+    return ["pip", "install", "--python", python, "--only-binary", ":all:", "--compile-bytecode", *names]
 
 
 def pip_sync(target: Path, lock: str) -> list[str]:

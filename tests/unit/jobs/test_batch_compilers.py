@@ -7,7 +7,8 @@ import pytest
 from datacenters.jobspec import File, JobKind, Lifecycle, Runtime, TaskSpec
 from datacenters.nomad.render import TRUSTED, YEAR_SECONDS, job_json
 from jobs import services
-from jobs.compilers.module import _output, compile_module
+from jobs.compilers.batch import output
+from jobs.compilers.module import compile_module
 from jobs.models import Deployment
 
 SCRIPT = "print('${NOMAD_JOB_ID} {{ x }}')\n"
@@ -71,9 +72,9 @@ def test_results_go_to_the_first_storage_that_may_be_written_to(deployed, runtim
         {"storage": "3", "target": "more", "read_only": False},
     ]
     kept = folder % deployed.pk if "%s" in folder else folder
-    assert _output(deployed, runtime, "/else") == {"SERAI_OUTPUT_DIR": f"{kept}/outputs/{deployed.pk}"}
+    assert output(deployed, runtime, "/else") == {"SERAI_OUTPUT_DIR": f"{kept}/outputs/{deployed.pk}"}
     deployed.request["storages"] = deployed.request["storages"][:1]
-    assert _output(deployed, runtime, "/else") == {"SERAI_OUTPUT_DIR": f"/else/outputs/{deployed.pk}"}
+    assert output(deployed, runtime, "/else") == {"SERAI_OUTPUT_DIR": f"/else/outputs/{deployed.pk}"}
 
 
 def test_rows_of_before_these_options_run_as_they_did(deployed, digits):

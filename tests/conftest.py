@@ -75,9 +75,9 @@ def whole_stack(tmp_path_factory):
     """All of Serai with MLflow, as ``make run`` starts it; one for the whole run, so clean up what you deploy."""
     folder = tmp_path_factory.mktemp("whole")
     token_file = folder / "token"
-    with Stack(
-        folder / "data", SERAI_MLFLOW="1", SERAI_STOP_TASKS="1", SERAI_ADMIN_TOKEN_FILE=str(token_file)
-    ) as stack:
+    variables = {"SERAI_MLFLOW": "1", "SERAI_STOP_TASKS": "1", "SERAI_ADMIN_TOKEN_FILE": str(token_file)}
+    # Storages of tests are servers of this machine.
+    with Stack(folder / "data", SERAI_TRUSTED_HOSTS="127.0.0.1", **variables) as stack:
         stack.wait_until_ready(180)
         stack.token = token_file.read_text().strip()
         yield stack

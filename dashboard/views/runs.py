@@ -200,6 +200,7 @@ def comparison(request: HttpRequest) -> HttpResponse:
         "too_many": len(ids) > AT_MOST,
         "enough": len(rows) >= AT_LEAST,
         "at_most": AT_MOST,
+        "sweep": _sweep(user, request.GET.get("sweep", "")),
     }
     return render(request, "runs/compare.html", context)
 
@@ -211,8 +212,14 @@ def comparison_courses(request: HttpRequest) -> JsonResponse:
 
 
 def _ids(request: HttpRequest) -> list[str]:
-    """``?ids=a&ids=b`` as a form sends them, ``?ids=a,b`` as people write them."""
-    return list(dict.fromkeys(one for text in request.GET.getlist("ids") for one in text.split(",") if one))
+    """``?ids=a&ids=b`` as a form sends them, ``?ids=a,b`` as people write them; ``?sweep=…`` are all runs of it."""
+    named = (one for text in request.GET.getlist("ids") for one in text.split(",") if one)
+    return list(dict.fromkeys(named)) or _ids_of_sweep(_sweep(person(request), request.GET.get("sweep", "")))
+
+
+def _ids_of_sweep(sweep: Sweep | None) -> list[str]:
+    tracked = sweep.deployments.exclude(run_id="").order_by("sweep_place") if sweep else Deployment.objects.none()
+    return list(tracked.values_list("run_id", flat=True))
 
 
 def _courses(request: HttpRequest, ids: list[str]) -> JsonResponse:

@@ -93,6 +93,24 @@ def test_why_the_next_one_waits_is_on_the_page(adas, sweep):
     assert "You hold 4 of 4 deployments." in adas.get(reverse("sweep", args=[sweep.pk])).content.decode()
 
 
+def test_what_is_attached_to_all_of_them_is_on_the_page(adas, sweep):
+    Sweep.objects.update(request={**sweep.request, "storages": [{"target": "photos", "read_only": True}]})
+    assert "photos · only to be read" in adas.get(reverse("sweep", args=[sweep.pk])).content.decode()
+
+
+def test_its_runs_are_compared_without_choosing_them(adas, sweep, client, eve):
+    for place, run in enumerate(("r1", "r2")):
+        sweep.deployments.filter(sweep_place=place).update(run_id=run, status=Status.COMPLETED)
+    address = reverse("runs-compare") + f"?sweep={sweep.pk}"
+    assert f'href="{address}"' in adas.get(reverse("sweep", args=[sweep.pk])).content.decode()
+    page = adas.get(address)
+    assert [row.run.id for row in page.context["rows"]] == ["r1", "r2"]
+    assert f'href="{reverse("sweep", args=[sweep.pk])}"' in page.content.decode()
+    client.force_login(eve)
+    page = client.get(address)
+    assert (page.context["rows"], b"Wide" in page.content) == ([], False)
+
+
 def test_stopping_it_stops_all_of_it(adas, sweep):
     page = adas.post(reverse("sweep-stop", args=[sweep.pk]), follow=True).content.decode()
     assert "“Wide” stops." in page

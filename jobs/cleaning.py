@@ -9,7 +9,7 @@ from django.utils import timezone
 from datacenters.interface import DatacenterError
 from datacenters.services import adapter_for
 
-from . import archive
+from . import archive, outages
 from .idempotency import KEY_LASTS
 from .models import FINAL, UNDO_LASTS, Deployment, IdempotencyKey, UsageSample
 
@@ -26,6 +26,8 @@ def forget_deleted() -> None:
     """Remove what the datacenters and the disk still have of what was deleted; the row stays, for accounts."""
     due = Deployment.objects.filter(deleted__lt=timezone.now() - UNDO_LASTS, purged=None, status__in=FINAL)
     for deployment in due.select_related("project", "datacenter__cluster"):
+        if deployment.datacenter and outages.known(deployment.datacenter.cluster):
+            continue
         try:
             _forget(deployment)
         except DatacenterError as error:
@@ -34,7 +36,8 @@ def forget_deleted() -> None:
 
 def _forget(deployment: Deployment) -> None:
     if deployment.datacenter is not None:
-        adapter_for(deployment.datacenter.cluster).purge(deployment.job_id, deployment.namespace)
+        adapter = adapter_for(deployment.datacenter.cluster, deployment.project)
+        adapter.purge(deployment.job_id, deployment.namespace)
     archive.forget(deployment.pk)
     deployment.secrets.all().delete()
     Deployment.objects.filter(pk=deployment.pk).change(purged=timezone.now())

@@ -11,7 +11,7 @@ from datacenters.interface import Adapter, DatacenterError, JobNotFound, JobStat
 from datacenters.models import Cluster
 from datacenters.services import adapter_for
 
-from . import news, projection
+from . import news, outages, projection
 from .models import FINAL, JOB_PREFIX, Deployment, Status
 
 logger = logging.getLogger(__name__)
@@ -23,6 +23,8 @@ LIVE = frozenset({JobStatus.PENDING, JobStatus.STARTING, JobStatus.RUNNING})
 
 def reconcile() -> None:
     for cluster in Cluster.objects.filter(enabled=True):
+        if outages.known(cluster):
+            continue  # the watcher compares all as soon as it answers
         try:
             reconcile_cluster(cluster)
         except DatacenterError as error:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from datacenters.interface import Adapter, DatacenterError, JobNotFound, JobRejected, Unreachable
 from datacenters.services import adapter_for
 
-from . import doorbell, elsewhere, news, projection, services, tracking
+from . import doorbell, elsewhere, news, outages, projection, services, tracking
 from .compilers import CannotCompile, compile_deployment
 from .models import Deployment, DeploymentQuerySet, Status
 from .silences import silence
@@ -96,7 +96,9 @@ def send(claimed: Claim) -> None:
     try:
         spec, secrets = compile_deployment(deployment)
         assert deployment.datacenter is not None
-        adapter = adapter_for(deployment.datacenter.cluster)
+        if away := outages.known(deployment.datacenter.cluster):
+            raise away
+        adapter = adapter_for(deployment.datacenter.cluster, deployment.project)
         adapter.ensure_namespace(spec.namespace)
         asked = True
         index = adapter.submit(spec, secrets)
@@ -180,8 +182,10 @@ def withdraw(deployment_id: UUID) -> None:
         return
     deployment = Deployment.objects.with_parts().get(pk=deployment_id)
     assert deployment.datacenter is not None
-    adapter = adapter_for(deployment.datacenter.cluster)
+    adapter = adapter_for(deployment.datacenter.cluster, deployment.project)
     try:
+        if away := outages.known(deployment.datacenter.cluster):
+            raise away
         adapter.stop(deployment.job_id, deployment.namespace)
         news.take(adapter, adapter.state(deployment.job_id, deployment.namespace))
     except JobNotFound:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from datacenters.interface import Adapter, DatacenterError, JobEvent, JobNotFound, JobState
 from datacenters.models import Cluster
 from datacenters.services import adapter_for, note_unreachable, refresh
-from jobs import news, projection, reconciling
+from jobs import news, outages, projection, reconciling
 from jobs.models import FINAL, Deployment
 
 from .logs import LogKeeper
@@ -21,7 +21,8 @@ from .usage import sample
 
 logger = logging.getLogger(__name__)
 
-BACK_OFF_SECONDS = (0.3, 1.0, 2.0, 5.0, 10.0)
+# With a call that hangs until its time-out, still within 15 s of a cluster's return.
+BACK_OFF_SECONDS = (0.3, 1.0, 2.0, 4.0)
 # An agent that is started anew is back within this time: nobody needs to hear of it.
 OUT_OF_REACH_SECONDS = 15.0
 LOGS_SECONDS, USAGE_SECONDS, NODES_SECONDS = 0.5, 10.0, 15.0
@@ -111,6 +112,7 @@ class ClusterWatch:
         if self._silent_since:
             logger.info("%s answers again.", self.cluster)
             refresh(self.cluster)
+            outages.over(self.cluster)
         self._failures, self._silent_since = 0, None
 
     def _missed(self, error: DatacenterError) -> None:

@@ -48,7 +48,7 @@ def clusters(monkeypatch):
 
     def answer(**named):
         every = {name: Answering() for name in ("ifca", "upc")} | named
-        monkeypatch.setattr(submission, "adapter_for", lambda cluster: every[cluster.name])
+        monkeypatch.setattr(submission, "adapter_for", lambda cluster, project=None: every[cluster.name])
         return every
 
     return answer

@@ -47,7 +47,7 @@ def border(world, monkeypatch) -> Iterator[object]:
 
     def between(**broken: BaseException) -> Border:
         adapter = Border(world.adapter, **broken)
-        monkeypatch.setattr(submission, "adapter_for", lambda cluster: adapter)
+        monkeypatch.setattr(submission, "adapter_for", lambda cluster, project=None: adapter)
         return adapter
 
     return between

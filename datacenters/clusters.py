@@ -27,7 +27,7 @@ POLICY = dedent("""\
       }
     }
 
-    # What is there and what is free.
+    # What is there and what is free. With "write" operators empty a node, or take it out for a while, from Serai.
     node {
       policy = "read"
     }
@@ -109,6 +109,14 @@ def _of_token(rights: Rights) -> Iterator[Check]:
         text = _("Each project needs a namespace, which only an operator can make.")
         advice = _("Once a project: nomad namespace apply serai-<project>. Its first deployment there says so.")
         yield Check(_("Namespaces"), None, text, advice)
+    if rights.changes_nodes is False:
+        text = _("The token may not change nodes (node:write), so nobody empties one or takes it out from Serai.")
+        yield Check(
+            _("Emptying nodes"),
+            None,
+            text,
+            _('Optional. Where operators are to do that here: node { policy = "write" }.'),
+        )
     if rights.hears_events is False:
         text = _("The token is told no events of all namespaces, so Serai asks for changes instead: it works as well.")
         yield Check(_("News"), True, text)

@@ -5,7 +5,7 @@ Every method may raise ``Unreachable`` (no answer, or none that makes sense: try
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
@@ -190,6 +190,7 @@ class Rights:
     keeps_secrets: bool | None = None  # writes and deletes the variables of jobs
     submits: bool | None = None
     hears_events: bool | None = None  # of all namespaces at once
+    changes_nodes: bool | None = None  # drains them, takes them out and in; optional
 
 
 @dataclass(frozen=True)
@@ -294,6 +295,16 @@ class Adapter(Protocol):
         ...
 
     def nodes(self) -> Sequence[NodeFacts]: ...
+
+    def set_eligible(self, node_id: str, eligible: bool) -> None:
+        """Whether the node takes new jobs; what runs there goes on. Needs the right to change nodes."""
+        ...
+
+    def drain(self, node_id: str, lasts: timedelta) -> None:
+        """Empty the node: services go elsewhere at once, batches may end by themselves for so long."""
+        ...
+
+    def end_drain(self, node_id: str, *, eligible: bool) -> None: ...
 
     def job_json(self, spec: JobSpec) -> dict[str, Any]:
         """The job as it would be sent, for people to read; it holds no secret."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from . import task_events as events
 from .allocations import AllocationRunner, folders_of, is_over
+from .drains import MIGRATED, Drains
 from .errors import Refused, faults_text
 from .jobs import faults, filled
 from .mounts import detach_all_but, forget
@@ -63,6 +64,8 @@ class Agent:
     def _begin(self) -> None:
         if "default" not in self.state.documents["Namespace"]:
             self.save_namespace({"Name": "default", "Description": "Default shared namespace"})
+        self.drains = Drains(self.state, self.node, self._all_live, self._move, self.retry_blocked)
+        self.drains.restore()
         self.node["CreateIndex"] = self.node["ModifyIndex"] = self.state.index + 1
         self.state.commit(Change("Node", self.node, "NodeRegistration"))
         self.meter = Meter(self.runners, int(self.node["Attributes"]["cpu.frequency"]))
@@ -77,6 +80,7 @@ class Agent:
                 self._forget_later(run.id)
         self._detach_strays()
         self.retry_blocked()
+        self.drains.resume()
 
     def _detach_strays(self) -> None:
         """A task that was killed could not take away what it mounted."""
@@ -194,12 +198,18 @@ class Agent:
     def _live(self, key: JobKey) -> list[Document]:
         return [d for d in self.state.allocations(key) if not is_over(d)]
 
+    def _all_live(self) -> list[Document]:
+        return [document for document in self.state.allocations() if not is_over(document)]
+
+    def _move(self, document: Document) -> None:
+        """Stop an allocation, and place its job anew as soon as a node takes it."""
+        self._stop(document, MIGRATED)
+        job = self.state.job((document["Namespace"], document["JobID"]))
+        if job and not job["Stop"]:
+            self._process(job, self._evaluation(job, "node-drain"))
+
     def _taken(self, without: set[str] = frozenset()) -> list[Document]:  # type: ignore[assignment]
-        return [
-            document["AllocatedResources"]
-            for document in self.state.allocations()
-            if not is_over(document) and document["ID"] not in without
-        ]
+        return [document["AllocatedResources"] for document in self._all_live() if document["ID"] not in without]
 
     def _process(self, job: Document, evaluation: Document) -> None:
         """Bring what runs in line with what the job says: stop what is not wanted, place what is missing."""
@@ -317,8 +327,8 @@ class Agent:
         older = [d["ID"] for d in self._live(key) if d["CreateIndex"] < document["CreateIndex"]]
         return self._wait_for([self.running[one] for one in older if one in self.running])
 
-    def _stop(self, document: Document) -> None:
-        document.update(DesiredStatus="stop", DesiredDescription=NO_LONGER_NEEDED)
+    def _stop(self, document: Document, why: str = NO_LONGER_NEEDED) -> None:
+        document.update(DesiredStatus="stop", DesiredDescription=why)
         self.state.commit(Change("Allocation", document, "AllocationUpdateDesiredStatus"))
         if runner := self.runners.get(document["ID"]):
             runner.stop()
@@ -344,6 +354,7 @@ class Agent:
             for old in finished[FINISHED_KEPT:]:
                 self._forget_later(old)
         self.retry_blocked()
+        self.drains.look()
 
     def _job_status(self, job: Document) -> None:
         status = job_status(job, self.state)

@@ -304,9 +304,30 @@ class Routes:
         return self._answer([stub])
 
     async def node(self, _: Request, node_id: str) -> Answer:
+        self._check_node(node_id)
+        return self._answer(self.agent.node)
+
+    async def eligibility(self, request: Request, node_id: str) -> Answer:
+        self._check_node(node_id)
+        self.agent.drains.set_eligibility(str(_body(request).get("Eligibility") or ""))
+        return self._node_changed()
+
+    async def drain(self, request: Request, node_id: str) -> Answer:
+        self._check_node(node_id)
+        body = _body(request)
+        if spec := body.get("DrainSpec"):
+            self.agent.drains.begin(spec)
+        else:
+            self.agent.drains.end(eligible=body.get("MarkEligible") is True)
+        return self._node_changed()
+
+    def _check_node(self, node_id: str) -> None:
         if node_id != self.agent.node["ID"]:
             raise Refused(404, "node not found")
-        return self._answer(self.agent.node)
+
+    def _node_changed(self) -> Response:
+        index = self.agent.node["ModifyIndex"]
+        return self._answer({"EvalCreateIndex": 0, "EvalIDs": None, "Index": index, "NodeModifyIndex": index})
 
 
 # A job's id may hold slashes (quoted or not), so may a variable's path: "*" takes all that is left.
@@ -334,6 +355,8 @@ TABLE = {
     ("GET", "var/*"): "variable",
     ("GET", "nodes"): "nodes",
     ("GET", "node/:id"): "node",
+    ("POST|PUT", "node/:id/eligibility"): "eligibility",
+    ("POST|PUT", "node/:id/drain"): "drain",
 }
 JOB_STUB = (
     "CreateIndex", "Datacenters", "ID", "JobModifyIndex", "ModifyIndex", "Multiregion", "Name", "Namespace",

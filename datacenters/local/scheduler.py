@@ -67,7 +67,8 @@ def place(
 ) -> Placement | NoPlace:
     """Where the job's group goes; ``live`` are the resources of what is there."""
     group, placed = job["TaskGroups"][0], list(live)
-    if not any(fnmatch.fnmatchcase(node["Datacenter"], _glob(name)) for name in job["Datacenters"]):
+    here = any(fnmatch.fnmatchcase(node["Datacenter"], _glob(name)) for name in job["Datacenters"])
+    if not here or node["SchedulingEligibility"] != "eligible":
         return NoPlace(metrics(None))
     try:
         _check_filters(job, group, node)

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -150,6 +151,24 @@ class NomadAdapter:
             # Without access control Nomad answers 400 here, and then takes any token.
             with suppress(JobNotFound, JobRejected):
                 self._calls.json(self._nomad.acl, "token", "self", refusal="No access control")
+
+    # ── Nodes: told ──────────────────────────────────────────────────────────────────────────────
+
+    def set_eligible(self, node_id: str, eligible: bool) -> None:
+        body = {"Eligibility": "eligible" if eligible else "ineligible"}
+        self._tell_node(node_id, "eligibility", body)
+
+    def drain(self, node_id: str, lasts: timedelta) -> None:
+        # System jobs are the operator's own (a proxy, a collector of figures): they stay.
+        spec = {"Deadline": round(lasts.total_seconds()) * render.SECOND, "IgnoreSystemJobs": True}
+        self._tell_node(node_id, "drain", {"DrainSpec": spec})
+
+    def end_drain(self, node_id: str, *, eligible: bool) -> None:
+        self._tell_node(node_id, "drain", {"DrainSpec": None, "MarkEligible": eligible})
+
+    def _tell_node(self, node_id: str, what: str, body: Mapping[str, Any]) -> None:
+        refusal = "The cluster refuses this for its node"
+        self._calls.json(self._nomad.node, _id(node_id), what, method="post", body=body, refusal=refusal)
 
     # ── Jobs: told ───────────────────────────────────────────────────────────────────────────────
 

@@ -20,9 +20,11 @@ from datacenters.interface import DatacenterError, JobNotFound, JobRejected, Tok
 CONNECT_SECONDS = 3.05
 # A server that has just come back refuses good tokens for some 0.4 s.
 RETRIES, RETRY_PAUSE_SECONDS = 2, 0.3
+# What a server heard from another one, as that of another region, begins so; what follows is that one's own answer.
+HEARD = re.compile(r"^(rpc error: )+")
 # Texts of a 500 that speak of the cluster's own trouble, not of what was asked.
 CLUSTER_FAULT = re.compile(
-    r"no path to|no (cluster )?leader|rpc error|connection refused|connection reset|i/o timeout|timed? ?out|deadline"
+    r"no path to|no (cluster )?leader|get conn|connection refused|connection reset|i/o timeout|timed? ?out|deadline"
     r"|not ready to serve|leadership|raft|session shutdown|stream closed|\bEOF\b|no servers",
     re.IGNORECASE,
 )
@@ -196,7 +198,7 @@ def _trouble(error: object) -> str:
 def _said(text: str) -> str:
     """Nomad's error text in one line; several faults come as a list with stars."""
     faults = [line.strip(" \t*") for line in text.splitlines() if line.strip().startswith("*")]
-    line = "; ".join(faults) or " ".join(text.split())
+    line = "; ".join(faults) or HEARD.sub("", " ".join(text.split()))
     return line[:500].rstrip(".")
 
 

@@ -1,8 +1,8 @@
 """What a token may do, found out by trying: Nomad has no question for it.
 
 Each try leaves nothing behind: a variable is written and deleted at the path of a job that never is, and that job is
-stopped, which wants the right to run jobs (submit-job) and changes nothing. A plan would not do: Nomad looks for the
-namespace before it looks at the token.
+stopped, which wants the right to run jobs (submit-job) and changes nothing; a node that never is stays eligible, which
+wants the right to change nodes. A plan would not do: Nomad looks for the namespace before it looks at the token.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from .connection import Connection
 
 NAMESPACE, JOB = "serai-check", "serai-check"
 PATH = f"nomad/jobs/{JOB}"
+NO_NODE = "00000000-0000-0000-0000-000000000000"
 FIRST_SIGN_SECONDS = 3
 
 
@@ -34,6 +35,7 @@ def of(calls: Connection) -> Rights:
         keeps_secrets=_allowed(lambda: _keep_and_forget(calls)),
         submits=_allowed(lambda: _stop_nothing(calls)),
         hears_events=_hears(calls),
+        changes_nodes=_allowed(lambda: _change_no_node(calls)),
     )
 
 
@@ -66,6 +68,10 @@ def _keep_and_forget(calls: Connection) -> None:
 
 def _stop_nothing(calls: Connection) -> None:
     calls.json(calls.nomad.job, JOB, method="delete", namespace=NAMESPACE)
+
+
+def _change_no_node(calls: Connection) -> None:
+    calls.json(calls.nomad.node, NO_NODE, "eligibility", method="post", body={"Eligibility": "eligible"}, refusal="no")
 
 
 def _hears(calls: Connection) -> bool | None:

@@ -4,6 +4,8 @@ import shutil
 import tempfile
 import threading
 import time
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -124,11 +126,32 @@ def test_what_a_token_may_do_is_found_out_in_each_region(regions, adapter, regio
     assert (ours.submits, ours.keeps_secrets, ours.sees_nodes, ours.hears_events) == (True, True, True, False)
     everything = adapter(region, regions.management).rights()
     assert (everything.management, everything.hears_events) == (True, True)
+    assert (ours.changes_nodes, everything.changes_nodes) == (False, True)
     little = adapter(region, regions.token("little", 'node { policy = "read" }')).rights()
     assert (little.submits, little.keeps_secrets, little.sees_nodes) == (False, False, True)
     with pytest.raises(TokenRefused):
         adapter(region, "no token at all").rights()
     assert adapter("north").rights().regions == ("east", "west")
+
+
+def test_a_token_that_may_change_nodes_empties_one_and_its_service_goes_to_the_next(regions, adapter):
+    may = adapter("west", regions.token("operator", POLICY.replace('policy = "read"', 'policy = "write"')))
+    assert may.rights().changes_nodes
+    sleeps = sleeper(6, "*", seconds=300)
+    spec = replace(sleeps, kind=JobKind.SERVICE)
+    may.submit(spec, {})
+    first = until(may, spec, JobStatus.RUNNING)
+    node = next(node for node in may.nodes() if node.name == first.node)
+    assert [one.job_id for one in node.held] == [spec.id]
+    with pytest.raises(TokenRefused):
+        adapter("west").drain(node.id, timedelta(minutes=1))
+    may.drain(node.id, timedelta(minutes=1))
+    deadline = time.monotonic() + 60
+    while (state := may.state(spec.id, spec.namespace)).status is not JobStatus.RUNNING or state.node == first.node:
+        assert time.monotonic() < deadline, state
+        time.sleep(0.2)
+    may.set_eligible(node.id, True)
+    may.purge(spec.id, spec.namespace)
 
 
 def test_a_new_token_takes_over_while_jobs_run(regions, adapter):

@@ -100,7 +100,17 @@ def test_trying_leaves_nothing_behind(a_cluster):
             ("PUT", "/v1/var/nomad/jobs/serai-check"),
             ("DELETE", "/v1/var/nomad/jobs/serai-check"),
             ("DELETE", "/v1/job/serai-check"),
+            ("POST", "/v1/node/00000000-0000-0000-0000-000000000000/eligibility"),
         ]
+
+
+def test_the_right_to_change_nodes_is_named_and_may_be_missing(a_cluster):
+    never = "node__00000000-0000-0000-0000-000000000000__eligibility"
+    with a_cluster(**{never: DENIED}) as border:
+        checks = found(cluster := row(border))
+        assert checks["Emptying nodes"] is None
+        told = next(check for check in cluster.checks if check["what"] == "Emptying nodes")
+        assert "node:write" in told["sentence"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import psutil
 import pytest
@@ -110,6 +111,10 @@ def test_the_adapter_makes_every_call_there_is(here):
     next(adapter.events(0))
     adapter.stop(running.id, "routes")
     adapter.purge(running.id, "routes")
+    node = adapter.nodes()[0].id
+    adapter.drain(node, timedelta(hours=1))
+    adapter.end_drain(node, eligible=False)
+    adapter.set_eligible(node, True)
     never_called = {route for route, name in TABLE.items() if name not in here.called}
     assert never_called - FOR_TESTS == set()
 

@@ -26,6 +26,7 @@ NODE = {
     "ID": "n",
     "Name": "local-1",
     "Datacenter": "local",
+    "SchedulingEligibility": "eligible",
     "NodeClass": "",
     "NodePool": "default",
     "Attributes": {"kernel.name": "linux"},

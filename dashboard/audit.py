@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AuditEvent, AuditEventQuerySet, Capability, Project, User
-from datacenters.models import Cluster
+from datacenters.models import Cluster, Node
 from jobs.models import Deployment, Storage, Sweep
 
 # Each is followed by what it is about: "Ada deployed My digits".
@@ -41,6 +41,10 @@ WORDS: Mapping[str, str | Promise] = {
     "cluster.changed": _("changed the cluster"),
     "cluster.tested": _("tested the cluster"),
     "cluster.removed": _("removed a cluster"),
+    "node.taken-out": _("took out the node"),
+    "node.taken-in": _("took in the node"),
+    "node.drained": _("began to empty the node"),
+    "node.drain-ended": _("stopped emptying the node"),
     "storage.linked": _("linked the storage"),
     "storage.changed": _("changed the storage"),
     "storage.unlinked": _("unlinked a storage"),
@@ -86,11 +90,16 @@ def _clusters_seen_by(reader: User) -> QuerySet[Cluster]:
     return Cluster.objects.all() if reader.can(Capability.OPERATE) else Cluster.objects.none()
 
 
+def _nodes_seen_by(reader: User) -> QuerySet[Node]:
+    return Node.objects.all() if reader.can(Capability.OPERATE) else Node.objects.none()
+
+
 # One line a kind, by its model's name: then pages name and link it, `{% history thing %}` works on its
 # page, and REST's `audit?object=` tells everyone who may see it.
 THINGS: Mapping[str, Thing] = {
     "cluster": Thing(Cluster, _clusters_seen_by, "name", page="cluster", key="name"),
     "deployment": Thing(Deployment, Deployment.objects.visible_to, "title", page="deployment"),
+    "node": Thing(Node, _nodes_seen_by, "name", page="node"),
     "project": Thing(Project, Project.objects.visible_to, "name", page="project", key="slug"),
     "storage": Thing(Storage, Storage.objects.visible_to, "name", page="storage"),
     "sweep": Thing(Sweep, Sweep.objects.visible_to, "title", page="sweep"),

@@ -9,9 +9,18 @@ from pydantic import Field
 
 from accounts.models import User
 from dashboard import nodes
-from dashboard.api.schemas import ListOut
+from dashboard.api.schemas import ListOut, Strict
 from datacenters.models import Node
 from datacenters.services import capacity_of
+
+
+class NodeChangeIn(Strict):
+    eligible: Annotated[bool, Field(description="false: it takes nothing new; what runs there goes on.")]
+
+
+class DrainIn(Strict):
+    reason: Annotated[str, Field(description="Those whose deployments run there read it.")]
+    lasts_minutes: Annotated[int, Field(description="How long batches may go on to end by themselves.")] = 60
 
 
 class DriverOut(Schema):

@@ -3,15 +3,20 @@
 from typing import Annotated
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Router
 from pydantic import Field
 
 from dashboard import nodes
-from dashboard.api import paging
-from dashboard.api.node_schemas import NodeList, NodeOut, WholeNodeOut
+from dashboard.api import paging, problems
+from dashboard.api.auth import WRITE
+from dashboard.api.node_schemas import DrainIn, NodeChangeIn, NodeList, NodeOut, WholeNodeOut
+from dashboard.clusters import must_operate
+from dashboard.node_forms import DrainForm
 from dashboard.people import person
+from datacenters.models import Node
+from jobs import drains
 
 router = Router(tags=["nodes"])
 
@@ -34,3 +39,49 @@ def list_nodes(
 def get_node(request: HttpRequest, id: UUID) -> WholeNodeOut:
     reader = person(request)
     return WholeNodeOut.seen_by(get_object_or_404(nodes.seen_by(reader), pk=id), reader)
+
+
+@router.patch(
+    "nodes/{id}",
+    auth=WRITE,
+    response=WholeNodeOut,
+    operation_id="change_node",
+    summary="Whether it takes new jobs, for operators",
+)
+def change_node(request: HttpRequest, id: UUID, body: NodeChangeIn) -> WholeNodeOut:
+    node = _load(request, id)
+    drains.set_eligible(node, body.eligible, person(request))
+    return WholeNodeOut.seen_by(node, person(request))
+
+
+@router.post(
+    "nodes/{id}/drain",
+    auth=WRITE,
+    response=WholeNodeOut,
+    operation_id="drain_node",
+    summary="Empty it, and say so to those whose deployments run there; for operators",
+)
+def drain_node(request: HttpRequest, id: UUID, body: DrainIn) -> HttpResponse | WholeNodeOut:
+    node, form = _load(request, id), DrainForm(body.model_dump())
+    if not form.is_valid():
+        return problems.invalid_form(form)
+    drains.begin(node, lasts=form.lasts, reason=form.cleaned_data["reason"], actor=person(request))
+    return WholeNodeOut.seen_by(node, person(request))
+
+
+@router.delete(
+    "nodes/{id}/drain",
+    auth=WRITE,
+    response=WholeNodeOut,
+    operation_id="end_drain",
+    summary="Stop emptying it: it takes jobs again; for operators",
+)
+def end_drain(request: HttpRequest, id: UUID) -> WholeNodeOut:
+    node = _load(request, id)
+    drains.end(node, person(request))
+    return WholeNodeOut.seen_by(node, person(request))
+
+
+def _load(request: HttpRequest, id: UUID) -> Node:
+    must_operate(person(request))
+    return get_object_or_404(nodes.seen_by(person(request)), pk=id)

@@ -149,6 +149,9 @@ POST datacenter             302 403 403 403 403 422
 POST announce-maintenance   302 403 403 403 403 422
 POST call-off-maintenance   302 403 403 403 403 404
 GET  node                   302 200 200 200 200 200
+POST node-eligibility       302 403 403 403 403 302
+POST node-drain             302 403 403 403 403 422
+POST node-stop-drain        302 403 403 403 403 302
 GET  storages               302 200 200 200 200 200
 GET  link-storage-webdav    302 200 200 200 200 200
 POST link-storage-webdav    302 422 422 422 422 422
@@ -266,6 +269,9 @@ POST   announce_maintenance     401 403 403 403 403 422 write
 DELETE call_off_maintenance     401 403 403 403 403 404 write
 GET    list_nodes               401 200 200 200 200 200 read
 GET    get_node                 401 200 200 200 200 200 read
+PATCH  change_node              401 403 403 403 403 409 write
+POST   drain_node               401 403 403 403 403 409 write
+DELETE end_drain                401 403 403 403 403 409 write
 GET    list_clusters            401 403 403 403 403 200 read
 POST   add_cluster              401 403 403 403 403 422 write
 GET    get_cluster              401 403 403 403 403 200 read
@@ -286,6 +292,8 @@ BODIES = {
     "create_deployment": {"module": "digits", "project": "engine"},
     "plan_deployment": {"module": "digits", "project": "engine"},
     "add_cluster": {"name": "garden", "address": "nowhere"},
+    "change_node": {"eligible": False},
+    "drain_node": {"reason": "new disk"},
     "announce_maintenance": {"starts": "2026-01-02T00:00:00Z", "ends": "2026-01-01T00:00:00Z", "reason": "Cooling"},
     "add_federation_client": {"name": "Hospital"},
     "create_sweep": {"module": "digits", "project": "engine", "grid": {"epochs": [1, 2]}},
@@ -377,7 +385,7 @@ def named(name: str, part: str, things) -> object:
         return things["run"]
     if name == "disconnect-identity":
         return SocialAccount.objects.get().pk
-    if "node" in name:
+    if "node" in name or "drain" in name:
         return Node.objects.get().pk
     if "cluster" in name or "maintenance" in name:
         return "ifca" if part == "name" or "cluster" in name else 1

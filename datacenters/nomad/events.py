@@ -36,8 +36,13 @@ def news(lines: Iterator[bytes]) -> Iterator[JobEvent | None]:
 def changes(ask: Callable[[int], tuple[list[Mapping[str, Any]], int]], since: int) -> Iterator[JobEvent | None]:
     """Events made of allocations: ``ask(index)`` waits until something is newer than that index, or for some time,
     and gives all of ours with the newest index. None after each answer, as a heartbeat."""
+    known: set[tuple[str, str]] = set()
     while True:
         allocations, newest = ask(since)
+        there = {(one["Namespace"], one["JobID"]) for one in allocations}
+        # Purged: nothing of it is left that could have changed.
+        yield from (JobEvent(newest, *gone) for gone in known - there)
+        known = there
         for allocation in allocations:
             if allocation["ModifyIndex"] > since:
                 yield JobEvent(allocation["ModifyIndex"], allocation["Namespace"], allocation["JobID"])

@@ -10,6 +10,7 @@ import pytest
 
 from datacenters.interface import JobEvent, JobNotFound, JobRejected, JobStatus, NamespaceMissing, Unreachable
 from datacenters.nomad import NomadAdapter
+from datacenters.nomad.events import changes
 
 from .border import a_border, first_says, hangs, hangs_up, says, trickles
 from .shapes import JOB_ID, a_spec, a_task, allocation, job
@@ -291,6 +292,13 @@ def test_a_token_that_is_told_no_events_asks_for_allocations_that_changed():
         heard = list(itertools.islice(adapter.events(5), 3))
         assert heard == [JobEvent(12, "serai-ada", JOB_ID), None, None]
         assert ["index=5" in border.asked[-2][1], "index=12" in border.asked[-1][1]] == [True, True]
+
+
+def test_a_job_that_is_purged_is_news_though_nothing_of_it_is_left():
+    ours = {"ModifyIndex": 12, "Namespace": "serai-ada", "JobID": JOB_ID}
+    answers = iter([([ours], 12), ([], 15), ([], 15)])
+    heard = list(itertools.islice(changes(lambda _index: next(answers), 12), 4))
+    assert heard == [None, JobEvent(15, "serai-ada", JOB_ID), None, None]
 
 
 def test_an_answer_that_hides_how_new_it_is_is_no_answer():

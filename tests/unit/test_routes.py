@@ -379,12 +379,16 @@ def named(name: str, part: str, things) -> object:
         return a_storage().pk
     if part in ("pk", "id") and "sweep" in name:
         return things["sweep"]
-    if name == "docs-page":
-        return "tutorial/first-prediction"
+    if name in ONE_OF_A_KIND:
+        return ONE_OF_A_KIND[name]()
     if part == "run_id" or (part == "id" and "run" in name):
         return things["run"]
-    if name == "disconnect-identity":
-        return SocialAccount.objects.get().pk
+ONE_OF_A_KIND = {
+    "docs-page": lambda: "tutorial/first-prediction",
+    "disconnect-identity": lambda: SocialAccount.objects.get().pk,
+}
+
+
     if "node" in name or "drain" in name:
         return Node.objects.get().pk
     if "cluster" in name or "maintenance" in name:

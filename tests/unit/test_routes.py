@@ -369,6 +369,12 @@ def a_storage() -> Storage:
     return Storage.objects.get_or_create(**values, defaults={"address": address})[0]
 
 
+ONE_OF_A_KIND = {
+    "docs-page": lambda: "tutorial/first-prediction",
+    "disconnect-identity": lambda: SocialAccount.objects.get().pk,
+}
+
+
 def named(name: str, part: str, things) -> object:
     """What stands in an address for this part of it."""
     if "federation" in name:
@@ -383,12 +389,6 @@ def named(name: str, part: str, things) -> object:
         return ONE_OF_A_KIND[name]()
     if part == "run_id" or (part == "id" and "run" in name):
         return things["run"]
-ONE_OF_A_KIND = {
-    "docs-page": lambda: "tutorial/first-prediction",
-    "disconnect-identity": lambda: SocialAccount.objects.get().pk,
-}
-
-
     if "node" in name or "drain" in name:
         return Node.objects.get().pk
     if "cluster" in name or "maintenance" in name:

@@ -37,6 +37,7 @@ WORDS: Mapping[str, str | Promise] = {
     "member.removed": _("took somebody out of"),
     "member.left": _("left"),
     "quota.changed": _("changed the limits of"),
+    "preference.changed": _("chose what counts most for"),
     "cluster.added": _("added the cluster"),
     "cluster.changed": _("changed the cluster"),
     "cluster.tested": _("tested the cluster"),

@@ -13,6 +13,7 @@ from dashboard.api import (
     modules,
     nodes,
     people,
+    placing,
     problems,
     projects,
     runs,
@@ -51,6 +52,7 @@ PARTS = (
     storages,
     datacenters,
     nodes,
+    placing,
     clusters,
     audit,
 )

@@ -172,6 +172,12 @@ GET  storage-edit           302 404 403 200 200 404
 POST storage-edit           302 404 403 422 422 404
 POST storage-test           302 404 302 302 302 404
 POST storage-unlink         302 404 403 302 302 404
+GET  storage-place          302 404 403 200 200 404
+POST storage-place          302 404 403 302 302 404
+POST my-favour              302 302 302 302 302 302
+POST project-favour         302 404 403 403 302 302
+GET  datacenter-footprint   302 403 403 403 403 200
+POST datacenter-footprint   302 403 403 403 403 302
 GET  api-docs               302 200 200 200 200 200
 """
 FORMS = {
@@ -267,6 +273,14 @@ GET    get_datacenter           401 200 200 200 200 200 read
 PATCH  describe_datacenter      401 403 403 403 403 200 write
 POST   announce_maintenance     401 403 403 403 403 422 write
 DELETE call_off_maintenance     401 403 403 403 403 404 write
+GET    get_footprint            401 200 200 200 200 200 read
+PATCH  describe_footprint       401 403 403 403 403 200 write
+GET    get_storage_place        401 404 200 200 200 404 read
+PUT    set_storage_place        401 404 403 200 200 404 write
+GET    get_my_favour            401 200 200 200 200 200 read
+PUT    set_my_favour            401 200 200 200 200 200 write
+GET    get_project_favour       401 404 200 200 200 200 read
+PUT    set_project_favour       401 404 403 403 200 200 write
 GET    list_nodes               401 200 200 200 200 200 read
 GET    get_node                 401 200 200 200 200 200 read
 PATCH  change_node              401 403 403 403 403 409 write
@@ -283,6 +297,8 @@ GET    list_audit               401 200 200 200 200 200 read
 BODIES = {
     "link_storage": {"kind": "webdav", "name": "Files", "project": "engine"},
     "change_storage": {"name": "Other files"},
+    "set_my_favour": {"favour": "green"},
+    "set_project_favour": {"favour": "near"},
     "make_folder": {"path": "data"},
     "move_file": {"path": "a", "to": "b"},
     "create_project": {"name": "Another"},

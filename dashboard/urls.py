@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dashboard.views.storage_files")),
     path("", include("dashboard.views.datacenters")),
     path("", include("dashboard.views.nodes")),
+    path("", include("dashboard.views.statistics")),
     path("", include("dashboard.views.placing")),
     path("", include("dashboard.views.clusters")),
     path("", include("dashboard.views.api_docs")),

@@ -10,8 +10,19 @@ from accounts.models import Project, User
 
 from .access import ProjectToken
 from .footprints import CarbonReading, Footprint
+from .samples import DatacenterSample
 
-__all__ = ["CarbonReading", "Cluster", "Datacenter", "Footprint", "Maintenance", "Node", "ProjectToken", "Sharing"]
+__all__ = [
+    "CarbonReading",
+    "Cluster",
+    "Datacenter",
+    "DatacenterSample",
+    "Footprint",
+    "Maintenance",
+    "Node",
+    "ProjectToken",
+    "Sharing",
+]
 
 
 class Cluster(models.Model):

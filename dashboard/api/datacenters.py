@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Router, Status
+from ninja import Router, Schema, Status
 from pydantic import Field
 
-from dashboard import datacenters
+from dashboard import datacenters, statistics
 from dashboard.api import paging, problems
 from dashboard.api.auth import WRITE
 from dashboard.api.schemas import DatacenterList, DatacenterOut, MaintenanceOut, Strict
@@ -39,6 +39,21 @@ class MaintenanceIn(Strict):
     reason: str
 
 
+class StatisticsOut(Schema):
+    """One column an amount, each as long as “times”. GPUs: those that work."""
+
+    times: list[datetime]
+    cpu_cores: list[float]
+    used_cpu_cores: list[float]
+    memory_mb: list[float]
+    used_memory_mb: list[float]
+    disk_mb: list[float]
+    used_disk_mb: list[float]
+    gpus: list[float]
+    used_gpus: list[float]
+    queued: Annotated[list[float], Field(description="Deployments that wait for it.")]
+
+
 @router.get("datacenters", response=DatacenterList, operation_id="list_datacenters", summary="All datacenters")
 def list_datacenters(
     request: HttpRequest,
@@ -61,6 +76,21 @@ def list_datacenters(
 @router.get("datacenters/{name}", response=DatacenterOut, operation_id="get_datacenter", summary="One datacenter")
 def get_datacenter(request: HttpRequest, name: str) -> DatacenterOut:
     return DatacenterOut.of(get_object_or_404(_datacenters(), name=name))
+
+
+@router.get(
+    "datacenters/{name}/statistics",
+    response=StatisticsOut,
+    operation_id="get_datacenter_statistics",
+    summary="How full it was: every five minutes of the last two days, every hour before that",
+)
+def get_datacenter_statistics(
+    request: HttpRequest,
+    name: str,
+    hours: Annotated[int, Field(ge=1, le=statistics.MOST_HOURS, description="How far back.")] = statistics.DAY_HOURS,
+) -> StatisticsOut:
+    found = statistics.series(get_object_or_404(_datacenters(), name=name), hours)
+    return StatisticsOut(times=found.times, **found.columns)
 
 
 @router.patch(

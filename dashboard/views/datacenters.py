@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import Capability
-from dashboard import datacenters
+from dashboard import datacenters, statistics
 from dashboard.clusters import must_operate
 from dashboard.datacenter_forms import DescriptionForm, MaintenanceForm
 from dashboard.maps import map_of
@@ -80,9 +80,17 @@ def _page(
         "one_person": ONE_PERSON,
         "form": form,
         "maintenance_form": maintenance_form,
+        **_statistics(request, datacenter),
     }
     wrong = form.errors or maintenance_form.errors
     return render(request, "datacenters/detail.html", context, status=422 if wrong else 200)
+
+
+def _statistics(request: HttpRequest, datacenter: Datacenter) -> dict[str, object]:
+    span = request.GET.get("span", "")
+    span = span if span in statistics.SPANS else "day"
+    spans = [(name, words) for name, (words, _hours) in statistics.SPANS.items()]
+    return {"span": span, "spans": spans, "summaries": statistics.summaries(datacenter, statistics.SPANS[span][1])}
 
 
 urlpatterns = [

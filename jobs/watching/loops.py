@@ -16,7 +16,7 @@ AFTER_TROUBLE_SECONDS = 5.0
 class Loop(threading.Thread):
     """Calls ``turn`` every so often until it is ended. Trouble with a cluster or the database is told and outlived."""
 
-    def __init__(self, name: str, turn: Callable[[], None], every_seconds: float) -> None:
+    def __init__(self, name: str, turn: Callable[[], object], every_seconds: float) -> None:
         super().__init__(name=name, daemon=True)
         self._turn, self._every = turn, every_seconds
         self.ending = threading.Event()

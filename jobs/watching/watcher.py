@@ -1,4 +1,4 @@
-"""The process: a watch for each enabled cluster, and one prober for all."""
+"""The process: a watch for each enabled cluster, and what is done once for all."""
 
 import logging
 import threading
@@ -7,7 +7,7 @@ from django.db import DatabaseError, close_old_connections
 
 from datacenters.models import Cluster
 from datacenters.services import register_local
-from jobs import heartbeat
+from jobs import heartbeat, statistics
 
 from .cluster import ClusterWatch
 from .loops import Loop
@@ -16,7 +16,7 @@ from .probes import Prober
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
-PROBE_SECONDS = 0.5
+PROBE_SECONDS, STATISTICS_SECONDS = 0.5, 30.0
 
 
 class Broken(RuntimeError):
@@ -27,12 +27,17 @@ class Watcher:
     def __init__(self) -> None:
         self.ending = threading.Event()
         self._watches: dict[tuple[object, ...], ClusterWatch] = {}
-        self._probes = Loop("probes", Prober().turn, PROBE_SECONDS)
+        # For all clusters together: they read rows, or wait for many at a time.
+        self._common = (
+            Loop("probes", Prober().turn, PROBE_SECONDS),
+            Loop("statistics", statistics.turn, STATISTICS_SECONDS),
+        )
 
     def run(self) -> None:
         """Until ``ending`` is set; raises Broken if a loop ended of itself: then all had better begin anew."""
         register_local()
-        self._probes.start()
+        for loop in self._common:
+            loop.start()
         while True:
             self._look_around()
             if self.ending.wait(LOOK_SECONDS):
@@ -40,7 +45,7 @@ class Watcher:
             self._check()
 
     def _check(self) -> None:
-        loops = [self._probes, *(loop for watch in self._watches.values() for loop in watch.loops)]
+        loops = [*self._common, *(loop for watch in self._watches.values() for loop in watch.loops)]
         broken = [loop.name for loop in loops if loop.broken]
         if broken:
             raise Broken(f"These ended by a fault: {', '.join(broken)}.")

@@ -1,8 +1,11 @@
-// Draws lines with uPlot: what a deployment used under [data-usage], what a training logged under [data-metrics].
+// Draws lines with uPlot: what a deployment used under [data-usage], what a training logged under [data-metrics],
+// how full a datacenter was under [data-statistics].
 // Both ask anew while the page is seen.
 (() => {
   const USAGE_PERIOD_MS = 10_000;
   const METRICS_PERIOD_MS = 2_000;
+  const STATISTICS_PERIOD_MS = 60_000;
+  const DAY_SECONDS = 86_400;
   const HEIGHT = 150;
   const WHOLE_STEPS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000].flatMap((unit) => [unit, 2 * unit, 5 * unit]);
 
@@ -19,12 +22,15 @@
     return { text: colour("chart-text"), grid: "rgb(128 128 128 / 18%)", line: colour("chart-line") };
   }
 
-  function clock(_plot, seconds) {
-    const format = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hour12: false });
+  /** The time of day, or the day where the chart shows several. */
+  function clock(plot, seconds) {
+    const { min, max } = plot.scales.x;
+    const shown = max - min > 2 * DAY_SECONDS ? { month: "short", day: "numeric" } : { hour: "2-digit", minute: "2-digit", hour12: false };
+    const format = new Intl.DateTimeFormat(document.documentElement.lang, shown);
     return seconds.map((second) => format.format(new Date(second * 1000)));
   }
 
-  /** One chart in a figure of its own; `fromZero` for amounts, `times` when x is in seconds. */
+  /** One chart in a figure of its own; `fromZero` for amounts, `times` when x is in seconds. A third column is what there is of it. */
   function draw(place, title, data, { fromZero = false, times = false } = {}) {
     const figure = document.createElement("figure");
     const caption = document.createElement("figcaption");
@@ -37,7 +43,11 @@
       width: figure.clientWidth || 320,
       height: HEIGHT,
       legend: { show: false },
-      series: [{}, { label: title, stroke: () => colours.line, width: 2, points: { show: data[0].length < 30 } }],
+      series: [
+        {},
+        { label: title, stroke: () => colours.line, width: 2, points: { show: data[0].length < 30 } },
+        ...(data[2] ? [{ stroke: () => colours.text, width: 1, dash: [4, 4], points: { show: false } }] : []),
+      ],
       axes: [{ ...axis, ...(times ? { values: clock } : { incrs: WHOLE_STEPS }) }, { ...axis, size: 56 }],
       scales: {
         x: { time: times },
@@ -45,11 +55,13 @@
       },
     };
     const plot = new uPlot(options, data, figure);
-    const label = (values) => {
+    const short = (value) => Number(value.toPrecision(4));
+    const label = ([, values, totals]) => {
       const last = values.at(-1);
-      caption.textContent = last === undefined ? title : `${title}: ${Number(last.toPrecision(4))}`;
+      const of = totals?.length ? ` / ${short(totals.at(-1))}` : "";
+      caption.textContent = last === undefined ? title : `${title}: ${short(last)}${of}`;
     };
-    label(data[1]);
+    label(data);
     new ResizeObserver(() => plot.setSize({ width: figure.clientWidth, height: HEIGHT })).observe(figure);
     document.addEventListener("serai:theme", () => {
       colours = ink(place);
@@ -58,7 +70,7 @@
     return {
       update(next) {
         plot.setData(next);
-        label(next[1]);
+        label(next);
       },
     };
   }
@@ -126,6 +138,22 @@
     }, METRICS_PERIOD_MS);
   }
 
+  function statistics(place) {
+    let charts;
+    keepFresh(async () => {
+      const data = await read(place.dataset.statistics);
+      if (data.times.length < 2) return true;
+      const columns = data.lines.map(({ used, total }) => [data.times, used, ...(total.length ? [total] : [])]);
+      if (charts) charts.forEach((chart, index) => chart.update(columns[index]));
+      else {
+        place.replaceChildren();
+        charts = columns.map((column, index) => draw(place, data.lines[index].title, column, { fromZero: true, times: true }));
+      }
+      return true;
+    }, STATISTICS_PERIOD_MS);
+  }
+
+  document.querySelectorAll("[data-statistics]").forEach(statistics);
   document.querySelectorAll("[data-usage]").forEach(usage);
   document.querySelectorAll("[data-metrics]").forEach(metrics);
 })();

@@ -148,6 +148,7 @@ GET  datacenter             302 200 200 200 200 200
 POST datacenter             302 403 403 403 403 422
 POST announce-maintenance   302 403 403 403 403 422
 POST call-off-maintenance   302 403 403 403 403 404
+GET  datacenter-statistics  302 200 200 200 200 200
 GET  node                   302 200 200 200 200 200
 POST node-eligibility       302 403 403 403 403 302
 POST node-drain             302 403 403 403 403 422
@@ -281,6 +282,7 @@ GET    get_my_favour            401 200 200 200 200 200 read
 PUT    set_my_favour            401 200 200 200 200 200 write
 GET    get_project_favour       401 404 200 200 200 200 read
 PUT    set_project_favour       401 404 403 403 200 200 write
+GET    get_datacenter_statistics 401 200 200 200 200 200 read
 GET    list_nodes               401 200 200 200 200 200 read
 GET    get_node                 401 200 200 200 200 200 read
 PATCH  change_node              401 403 403 403 403 409 write

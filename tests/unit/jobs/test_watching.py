@@ -148,6 +148,6 @@ def test_a_watcher_with_a_broken_part_ends_so_that_it_is_started_anew(monkeypatc
 
     watcher = Watcher()
     monkeypatch.setattr("jobs.watching.watcher.LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(watcher, "_probes", Loop("probes", fault, 0.01))
+    monkeypatch.setattr(watcher, "_common", (Loop("probes", fault, 0.01),))
     with pytest.raises(Broken, match="probes"):
         watcher.run()

@@ -69,6 +69,7 @@ class QuotaForm(forms.Form):
     cpu_cores = forms.FloatField(label=_("CPU cores"), min_value=0, max_value=1_000_000, required=False)
     memory_mb = forms.IntegerField(label=_("Memory (MB)"), min_value=0, max_value=2_000_000_000, required=False)
     gpus = forms.IntegerField(label=_("GPUs"), min_value=0, max_value=1_000_000, required=False)
+    home_mb = forms.IntegerField(label=_("Home (MB)"), min_value=0, max_value=2_000_000_000, required=False)
 
     @classmethod
     def of(cls, holder: Project | User, data: Any = None) -> "QuotaForm":

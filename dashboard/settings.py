@@ -280,8 +280,8 @@ IDE_HOURS_MAX, IDE_IDLE_MINUTES_MAX = env.number("SERAI_IDE_HOURS_MAX", 0), env.
 QUOTA_OF_PERSON, QUOTA_OF_PROJECT = (
     {name: env.number(f"SERAI_QUOTA_{holder}_{name.upper()}", most) for name, most in defaults.items()}
     for holder, defaults in (
-        ("PERSON", {"deployments": 20, "cpu_cores": 64, "memory_mb": 256_000, "gpus": 4}),
-        ("PROJECT", {"deployments": 50, "cpu_cores": 256, "memory_mb": 1_000_000, "gpus": 16}),
+        ("PERSON", {"deployments": 20, "cpu_cores": 64, "memory_mb": 256_000, "gpus": 4, "home_mb": 50_000}),
+        ("PROJECT", {"deployments": 50, "cpu_cores": 256, "memory_mb": 1_000_000, "gpus": 16, "home_mb": 200_000}),
     )
 )
 

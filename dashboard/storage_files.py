@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.models import AuditEvent, User
 from datacenters import storage as rclone
 from datacenters.storage import AlreadyThere, Entry, Listing, NotThere, Remote
-from jobs import storages
+from jobs import homes, storages
 from jobs.models import Storage
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -46,7 +46,8 @@ def file_at(storage: Storage, path: str) -> Entry:
 
 
 def upload(storage: Storage, person: User, path: str, source: IO[bytes], size_bytes: int, *, replace: bool) -> bool:
-    """Put a file there; whether it is new. Raises AlreadyThere where ``replace`` does not allow it."""
+    """Put a file there; whether it is new. Raises AlreadyThere where ``replace`` does not allow it, and
+    HomeFull."""
     must_write(storage, person)
     remote = storages.remote_of(storage)
     there = _found(remote, path)
@@ -55,6 +56,7 @@ def upload(storage: Storage, person: User, path: str, source: IO[bytes], size_by
     if there and there.path and not replace:
         said = _("“%(name)s” is there already. Tick “replace”, or give it another name.")
         raise AlreadyThere(said % {"name": there.name})
+    homes.must_have_room(storage, size_bytes, instead_of=(there.size_bytes or 0) if there else 0)
     rclone.write(remote, path, source, size_bytes)
     AuditEvent.record(person, "storage.written", storage, path=path)
     return there is None

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Project, User
 from datacenters.storage import BadPath, clean_path
 
+from . import homes
 from .models import Storage
 from .models.storages import StorageQuerySet
 from .refusals import FieldError
@@ -45,12 +46,14 @@ def suggested_target(text: str) -> str:
 
 # ── Checks ───────────────────────────────────────────────────────────────────────────────────────
 def errors(request: DeployRequest, project: Project, owner: User) -> Iterator[FieldError]:
-    known = {str(row.pk) for row in attachable(project, owner)} if request.storages else set()
+    known = {str(row.pk): row for row in attachable(project, owner)} if request.storages else {}
     for index, storage in enumerate(request.storages):
         where = f"#/storages/{index}"
         if storage.storage not in known:
             text = _("This is no storage of the project or of your own.")
             yield FieldError(f"{where}/storage", text)
+        elif not storage.read_only and (full := homes.why_not_write(known[storage.storage])):
+            yield FieldError(f"{where}/storage", full)
         yield from _storage_errors(storage, where)
     for index, dataset in enumerate(request.datasets):
         yield from _dataset_errors(dataset, f"#/datasets/{index}", request.storages)

@@ -13,16 +13,20 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import AuditEvent, Capability, Project, User
 
+from . import home_sizes
 from .models import Deployment, DeploymentQuerySet, Quota
 from .refusals import QuotaExceeded
 from .requests import ResourceRequest
 
+HOME = "home_mb"
 TITLES: Mapping[str, str | Promise] = {
     "deployments": gettext_lazy("deployments"),
     "cpu_cores": gettext_lazy("CPU cores"),
     "memory_mb": gettext_lazy("MB of memory"),
     "gpus": gettext_lazy("GPUs"),
+    HOME: gettext_lazy("MB in the home"),
 }
+MACHINES = tuple(name for name in TITLES if name != HOME)  # what deployments hold
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,27 @@ class Meter:
 
 
 def meters(holder: Project | User) -> tuple[Meter, ...]:
+    """What deployments hold, and how full the home is: of a person, the one of their own project."""
+    home = holder if isinstance(holder, Project) else holder.personal_project
+    return (*_of_machines(holder), home_meter(home))
+
+
+def home_meter(project: Project) -> Meter:
+    return Meter(HOME, home_limit_mb(project), home_sizes.lately(project) / 1_000_000)
+
+
+def home_limit_mb(project: Project) -> float:
+    """Of a person's own project it is the person's, unless an administrator set one for the project itself."""
+    own, person = own_limits(project)[HOME], project.personal_of
+    if own is not None:
+        return own
+    return limits_of(person)[HOME] if person else defaults_for(project)[HOME]
+
+
+def _of_machines(holder: Project | User) -> tuple[Meter, ...]:
     limits = limits_of(holder)
     used = _held(_deployments_of(holder))
-    return tuple(Meter(name, limits[name], used[name]) for name in TITLES)
+    return tuple(Meter(name, limits[name], used[name]) for name in MACHINES)
 
 
 def limits_of(holder: Project | User) -> dict[str, float]:
@@ -97,7 +119,7 @@ def check(resources: ResourceRequest, *, project: Project, owner: User) -> None:
 
 def _lacking(resources: ResourceRequest, holder: Project | User, who: str) -> Iterator[str]:
     asked = _ask(resources)
-    for meter in meters(holder):
+    for meter in _of_machines(holder):
         if asked[meter.name] > meter.left:
             yield _("%(who)s %(used)g of %(limit)g %(title)s and ask for %(asked)g more.") % {
                 "who": who,

@@ -39,6 +39,7 @@ class QuotasIn(Strict):
     cpu_cores: Real | None = None
     memory_mb: Whole | None = None
     gpus: Whole | None = None
+    home_mb: Whole | None = None
 
 
 # ── Out ──────────────────────────────────────────────────────────────────────────────────────────

@@ -26,8 +26,8 @@ from dashboard.people import person
 from dashboard.templatetags.serai import filesize
 from dashboard.views.storage import load
 from datacenters.storage import BadPath, NotThere, StorageProblem, clean_name, clean_path
-from jobs import storages
-from jobs.models import Storage
+from jobs import quotas, storages
+from jobs.models import Storage, StorageKind
 
 PAGE_SIZE, MB = 200, 1_000_000
 
@@ -213,6 +213,7 @@ def _context(request: HttpRequest, storage: Storage, path: str) -> dict[str, Any
         "name": steps[-1] if steps else str(storage),
         "crumbs": [Crumb(step, "/".join(steps[: number + 1])) for number, step in enumerate(steps[:-1])],
         "why_not": storages.why_not_change(storage.project, person(request)),
+        "home": [quotas.home_meter(storage.project)] if storage.kind == StorageKind.HOME else [],
     }
 
 

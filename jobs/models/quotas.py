@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Project, User
 
@@ -15,6 +16,7 @@ class Quota(models.Model):
     cpu_cores = models.FloatField(null=True)
     memory_mb = models.PositiveIntegerField(null=True)
     gpus = models.PositiveIntegerField(null=True)
+    home_mb = models.PositiveIntegerField(null=True, help_text=_("of a person: of the home of their own project"))
 
     class Meta:
         constraints = [

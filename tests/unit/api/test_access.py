@@ -47,7 +47,7 @@ def test_me_says_who_i_am_and_what_i_may_hold(api, ada):
     assert me["username"] == "ada"
     assert "use" in me["capabilities"]
     assert me["projects"] == [{"id": "ada", "name": "Ada", "personal": True, "role": "manager"}]
-    assert {quota["name"] for quota in me["quotas"]} == {"deployments", "cpu_cores", "memory_mb", "gpus"}
+    assert {quota["name"] for quota in me["quotas"]} == {"deployments", "cpu_cores", "memory_mb", "gpus", "home_mb"}
 
 
 def test_an_unknown_route_is_a_problem_too(api):

@@ -66,7 +66,7 @@ def test_what_is_restored_without_room_stays_stopped_and_says_so(site, digits, a
 def test_meters_show_what_is_held(site, digits, ask, ada):
     services.deploy(ask(cpu_cores=1.5), owner=ada)
     held = {meter.name: meter.used for meter in quotas.meters(ada)}
-    assert held == {"deployments": 1, "cpu_cores": 1.5, "memory_mb": 300, "gpus": 0}
+    assert held == {"deployments": 1, "cpu_cores": 1.5, "memory_mb": 300, "gpus": 0, "home_mb": 0}
 
 
 @pytest.mark.django_db(transaction=True)

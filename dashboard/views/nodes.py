@@ -32,6 +32,12 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @operators_only
+@require_GET
+def topology(request: HttpRequest) -> HttpResponse:
+    return render(request, "nodes/topology.html", {"places": nodes.topology(person(request))})
+
+
+@operators_only
 @require_POST
 def eligibility(request: HttpRequest, pk: UUID) -> HttpResponse:
     wanted = request.POST.get("eligible") == "true"
@@ -85,6 +91,7 @@ def _page(request: HttpRequest, node: Node, form: DrainForm) -> HttpResponse:
 
 
 urlpatterns = [
+    path("topology/", topology, name="topology"),
     path("nodes/<uuid:pk>/", detail, name="node"),
     path("nodes/<uuid:pk>/eligibility", eligibility, name="node-eligibility"),
     path("nodes/<uuid:pk>/drain", drain, name="node-drain"),

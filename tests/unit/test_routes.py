@@ -149,6 +149,7 @@ POST datacenter             302 403 403 403 403 422
 POST announce-maintenance   302 403 403 403 403 422
 POST call-off-maintenance   302 403 403 403 403 404
 GET  datacenter-statistics  302 200 200 200 200 200
+GET  topology               302 403 403 403 403 200
 GET  node                   302 200 200 200 200 200
 POST node-eligibility       302 403 403 403 403 302
 POST node-drain             302 403 403 403 403 422

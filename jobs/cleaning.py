@@ -9,7 +9,7 @@ from django.utils import timezone
 from datacenters.interface import DatacenterError
 from datacenters.services import adapter_for
 
-from . import archive, outages
+from . import archive, elsewhere, outages
 from .idempotency import KEY_LASTS
 from .models import FINAL, UNDO_LASTS, Deployment, IdempotencyKey, UsageSample
 
@@ -38,6 +38,8 @@ def _forget(deployment: Deployment) -> None:
     if deployment.datacenter is not None:
         adapter = adapter_for(deployment.datacenter.cluster, deployment.project)
         adapter.purge(deployment.job_id, deployment.namespace)
+    for cluster in elsewhere.left_behind(deployment):
+        adapter_for(cluster, deployment.project).purge(deployment.job_id, deployment.namespace)
     archive.forget(deployment.pk)
     deployment.secrets.all().delete()
     Deployment.objects.filter(pk=deployment.pk).change(purged=timezone.now())

@@ -4,6 +4,7 @@ import logging
 from uuid import UUID
 
 from datacenters.interface import Adapter, DatacenterError, JobState, JobStatus
+from datacenters.models import Cluster
 
 from . import archive, explanations, projection
 from .models import JOB_PREFIX, Deployment, Status
@@ -21,11 +22,11 @@ def deployment_id_of(job_id: str) -> UUID | None:
         return None
 
 
-def take(adapter: Adapter, state: JobState) -> bool:
-    """False if it was no news, or the job is none of ours."""
+def take(adapter: Adapter, state: JobState, told_by: Cluster | None = None) -> bool:
+    """False if it was no news, or the job is none of ours, or none any more of the cluster that tells."""
     pk = deployment_id_of(state.job_id)
-    deployment = Deployment.objects.filter(pk=pk).first() if pk else None
-    if deployment is None or deployment.is_final:
+    deployment = Deployment.objects.select_related("datacenter").filter(pk=pk).first() if pk else None
+    if deployment is None or deployment.is_final or projection.is_elsewhere(deployment, told_by):
         return False
     result = None
     if state.status in ENDS and state.allocation_id != deployment.former_allocation_id:

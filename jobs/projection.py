@@ -81,10 +81,12 @@ def apply(deployment_id: UUID, state: JobState, *, result: Any = None) -> bool:
     return False
 
 
-def gone(deployment_id: UUID) -> bool:
+def gone(deployment_id: UUID, told_by: Cluster | None = None) -> bool:
     """The datacenter does not know the job: what was to stop has; of anything else this is the end."""
     deployment = Deployment.objects.with_parts().filter(pk=deployment_id).first()
     if deployment is None or deployment.status in FINAL | {Status.QUEUED, Status.SUBMITTING}:
+        return False
+    if is_elsewhere(deployment, told_by):
         return False
     if deployment.status == Status.STOPPING and deployment.wanted:
         return services.begin_anew(deployment)
@@ -103,6 +105,11 @@ def out_of_reach(cluster: Cluster, since: datetime, error: DatacenterError | Non
     return sum(
         _write(deployment, _unseen(deployment, since, error)) for deployment in seen.select_related("datacenter")
     )
+
+
+def is_elsewhere(deployment: Deployment, told_by: Cluster | None) -> bool:
+    """Whether it has left this cluster, so that what that tells of it is its past."""
+    return told_by is not None and deployment.datacenter is not None and deployment.datacenter.cluster_id != told_by.pk
 
 
 # ── What is news ─────────────────────────────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 
 from datacenters.interface import Adapter, DatacenterError, JobNotFound, JobState, JobStatus
@@ -36,10 +37,10 @@ def reconcile_cluster(cluster: Cluster) -> Sequence[JobState]:
     adapter = adapter_for(cluster)
     states = adapter.states(JOB_PREFIX)
     for state in states:
-        news.take(adapter, state)
+        news.take(adapter, state, cluster)
     known = {news.deployment_id_of(state.job_id) for state in states}
     _settle_missing(adapter, cluster, {pk for pk in known if pk})
-    _stop_strays(adapter, states)
+    _stop_strays(adapter, cluster, states)
     return states
 
 
@@ -58,12 +59,13 @@ def _look_once_more(adapter: Adapter, deployment: Deployment) -> None:
         projection.gone(deployment.pk)
 
 
-def _stop_strays(adapter: Adapter, states: Sequence[JobState]) -> None:
-    """A job goes on whose deployment has ended: a worker that was believed dead had sent it after all."""
+def _stop_strays(adapter: Adapter, cluster: Cluster, states: Sequence[JobState]) -> None:
+    """A job goes on whose deployment has ended, or has gone elsewhere: a worker that was believed dead had sent it."""
     live = {news.deployment_id_of(state.job_id): state for state in states if state.status in LIVE}
     settled = timezone.now() - SETTLES_IN
-    ended = Deployment.objects.filter(pk__in=[pk for pk in live if pk], status__in=FINAL, ended__lt=settled)
-    for deployment in ended:
+    ours = Deployment.objects.filter(pk__in=[pk for pk in live if pk])
+    elsewhere = Q(datacenter__isnull=False) & ~Q(datacenter__cluster=cluster)
+    for deployment in ours.filter(Q(status__in=FINAL, ended__lt=settled) | elsewhere):
         state = live[deployment.pk]
-        logger.warning("%s has ended, yet its job runs: it is stopped.", deployment.pk)
+        logger.warning("%s has ended or gone elsewhere, yet its job runs: it is stopped.", deployment.pk)
         adapter.stop(state.job_id, state.namespace)

@@ -13,7 +13,7 @@ from datacenters.jobspec import JobKind
 from datacenters.models import Datacenter
 from marketplace.models import Asset
 
-from . import attaching, beside, doorbell, idempotency, placement, planning, quotas, tools
+from . import attaching, beside, doorbell, elsewhere, idempotency, placement, planning, quotas, tools
 from .compilers import can_compile
 from .federation import members
 from .models import FINAL, UNDO_LASTS, Deployment, DeploymentQuerySet, IdempotencyKey, Status, Sweep, as_json
@@ -199,9 +199,12 @@ def begin_anew(deployment: Deployment, actor: User | None = None) -> bool:
     former = deployment.allocation_id or deployment.former_allocation_id
     row = _row(deployment).filter(status=deployment.status, starts=deployment.starts)
     values = {**FRESH, "former_allocation_id": former, "starts": deployment.starts + 1, "status_since": timezone.now()}
-    if not row.change(**values):
+    if not row.change(**values, **elsewhere.arrived(deployment)):
         return False
-    deployment.record("started again", actor=actor, status=Status.QUEUED)
+    if deployment.move_to:
+        elsewhere.record_arrival(deployment)
+    else:
+        deployment.record("started again", actor=actor, status=Status.QUEUED)
     doorbell.ring_on_commit(doorbell.SUBMIT, deployment.pk)
     return True
 

@@ -17,9 +17,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from datacenters.interface import Adapter, DatacenterError, JobNotFound, JobRejected, Unreachable
+from datacenters.jobspec import JobSpec
 from datacenters.services import adapter_for
 
-from . import doorbell, elsewhere, news, outages, projection, services, tracking
+from . import doorbell, elsewhere, foresight, news, outages, projection, services, tracking
 from .compilers import CannotCompile, compile_deployment
 from .models import Deployment, DeploymentQuerySet, Status
 from .silences import silence
@@ -100,6 +101,9 @@ def send(claimed: Claim) -> None:
             raise away
         adapter = adapter_for(deployment.datacenter.cluster, deployment.project)
         adapter.ensure_namespace(spec.namespace)
+        if _goes_where_it_starts(claimed, adapter, spec):
+            return
+        _forget_where_it_was(deployment)
         asked = True
         index = adapter.submit(spec, secrets)
     except Unreachable as error:
@@ -115,6 +119,25 @@ def send(claimed: Claim) -> None:
         _fail(claimed, str(error))
     else:
         _sent(claimed, index)
+
+
+def _goes_where_it_starts(claimed: Claim, adapter: Adapter, spec: JobSpec) -> bool:
+    """Whether its datacenter foresees that it would not start, and another one takes it."""
+    deployment = claimed.deployment
+    if deployment.attempts > 1:
+        return False  # it may be there already
+    reason = foresight.obstacle(adapter, spec)
+    if reason is None:
+        return False
+    return elsewhere.move(claimed.row, deployment, reason.sentence, at_once=foresight.may_pass(reason))
+
+
+def _forget_where_it_was(deployment: Deployment) -> None:
+    """Its stopped job and its secrets in a cluster that it has left."""
+    for cluster in elsewhere.left_behind(deployment):
+        if outages.known(cluster):
+            continue  # cleaning does it later
+        _forget_at(adapter_for(cluster, deployment.project), deployment)
 
 
 def _forget_at(adapter: Adapter, deployment: Deployment) -> None:
@@ -208,9 +231,11 @@ def sweep() -> None:
 
 
 def give_up_waiting(now: datetime) -> None:
-    """Stop what could not start within the time that its owner allowed."""
+    """What could not start within the time that its owner allowed goes to the next best place, or stops."""
     for deployment in Deployment.objects.filter(status__in=(Status.QUEUED, Status.PENDING), wanted=True):
         allowed = deployment.request.get("max_wait_seconds")
-        if allowed is not None and now - deployment.asked > timedelta(seconds=allowed):
+        if allowed is None or now - elsewhere.waits_since(deployment) <= timedelta(seconds=allowed):
+            continue
+        if not elsewhere.leave(deployment, allowed):
             text = _("It could not start within the %(seconds)d seconds that were allowed. %(why)s")
             services.stop(deployment, None, reason=text % {"seconds": allowed, "why": deployment.reason})

@@ -94,10 +94,10 @@ class ClusterWatch:
         try:
             state = adapter.state(event.job_id or "", event.namespace)
         except JobNotFound:
-            projection.gone(pk)
+            projection.gone(pk, self.cluster)
             self._forget(pk)
             return
-        news.take(adapter, state)
+        news.take(adapter, state, self.cluster)
         with self._lock:
             self.states[pk] = state
         if state.status in news.ENDS:

@@ -313,8 +313,9 @@ class DeployForm(PlaceForm):
 
     @property
     def batch_fields(self) -> list[forms.BoundField]:
-        """How long it may run and how often; the script has a place of its own."""
-        return [self[name] for name in batch_fields.NAMES[1:] if name in self.fields]
+        """How long it may run and how often; the script has a place of its own. A service ends by other rules."""
+        names = batch_fields.NAMES[1:] if self.kind == DeploymentKind.BATCH else ()
+        return [self[name] for name in names if name in self.fields]
 
     @property
     def lifetime_fields(self) -> list[forms.BoundField]:

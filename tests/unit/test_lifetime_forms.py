@@ -69,6 +69,14 @@ def test_a_site_may_limit_what_people_choose_for_environments(site, ide, digits,
     assert form_of(ada, tool=None, module="digits", max_run_seconds=25 * 3600, idle_stop_minutes=91).is_valid()
 
 
+def test_the_form_of_a_service_deploys_and_asks_when_it_stops(site, ide, ada, client):  # noqa: F811
+    client.force_login(ada)
+    page = client.get(reverse("deploy", args=["ide"])).content.decode()
+    assert 'name="idle_stop_minutes"' in page
+    assert page.count('name="max_run_seconds"') == 1
+    assert "Deploy\n" in page[page.index('<button type="submit" class="btn btn-primary">') :]
+
+
 def test_a_batch_ends_by_itself(site, digits, ada):  # noqa: F811
     batch = form_of(ada, tool=None, module="digits", kind="batch", idle_stop_minutes=5)
     assert problem(batch, "idle_stop_minutes") == "Only a service takes this."

@@ -45,7 +45,7 @@ RESTART_SECONDS = 90  # Nomad answers when the task has ended, which its kill ti
 # Nomad sends a sign of life at once, and then every 30 s.
 FIRST_SIGN_SECONDS, SIGN_SECONDS = 5, 45
 FOLLOW_SILENCE_SECONDS = 30
-ASK_SECONDS = 30
+ASK_SECONDS = 3  # after that long what waits for a place is looked for again
 # How all jobs of Serai begin, whichever deployment they are of.
 OURS = "serai-"
 
@@ -274,7 +274,7 @@ class NomadAdapter:
         self._check_token()  # a stream with a wrong token is simply silent
         if self._asks:
             with _sense():
-                yield from changes(self._newer_allocations, since)
+                yield from changes(self._newer_allocations, self._waiting_evaluations, since)
         query = {"topic": list(self._topics), "namespace": EVERY_NAMESPACE, "index": str(since + 1)}
         self._first_sign(query)
         with self._calls.stream(self._nomad.event.stream, silence=SIGN_SECONDS, **query) as pieces:

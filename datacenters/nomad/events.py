@@ -33,22 +33,37 @@ def news(lines: Iterator[bytes]) -> Iterator[JobEvent | None]:
             yield from job_events(line) or (None,)
 
 
-def changes(ask: Callable[[int], tuple[list[Mapping[str, Any]], int]], since: int) -> Iterator[JobEvent | None]:
-    """Events made of allocations: ``ask(index)`` waits until something is newer than that index, or for some time,
-    and gives all of ours with the newest index. None after each answer, as a heartbeat."""
+Things = list[Mapping[str, Any]]
+
+
+def changes(
+    ask: Callable[[int], tuple[Things, int]], waiting: Callable[[], Things], since: int
+) -> Iterator[JobEvent | None]:
+    """Events made of allocations, and of evaluations that wait.
+
+    ``ask(index)`` waits until an allocation is newer than that index, or for some time, and gives all of ours with the
+    newest index. None after each answer, as a heartbeat.
+    """
     known: set[tuple[str, str]] = set()
+    blocked: dict[tuple[str, str], int] = {}
     while True:
         allocations, newest = ask(since)
-        there = {(one["Namespace"], one["JobID"]) for one in allocations}
+        there = {_job_of(one) for one in allocations}
         # Purged: nothing of it is left that could have changed.
         yield from (JobEvent(newest, *gone) for gone in known - there)
         known = there
-        for allocation in allocations:
-            if allocation["ModifyIndex"] > since:
-                yield JobEvent(allocation["ModifyIndex"], allocation["Namespace"], allocation["JobID"])
+        yield from (JobEvent(one["ModifyIndex"], *_job_of(one)) for one in allocations if one["ModifyIndex"] > since)
+        # What found no place has no allocation that could tell.
+        found = {_job_of(one): int(one["ModifyIndex"]) for one in waiting()}
+        yield from (JobEvent(index, *job) for job, index in found.items() if index > blocked.get(job, 0))
+        blocked = found
         yield None
         since = newest
         time.sleep(ASKS_AGAIN_SECONDS)
+
+
+def _job_of(thing: Mapping[str, Any]) -> tuple[str, str]:
+    return thing["Namespace"], thing["JobID"]
 
 
 def _about(event: Mapping[str, Any]) -> tuple[str, str | None]:

@@ -284,21 +284,31 @@ def test_a_token_that_is_told_no_events_asks_for_allocations_that_changed():
     ours = {"ModifyIndex": 12, "Namespace": "serai-ada", "JobID": JOB_ID}
     old = {"ModifyIndex": 3, "Namespace": "serai-bob", "JobID": "serai-of-bob"}
     newer = says(200, [ours, old], **{"X-Nomad-Index": "12"})
-    with a_border(acl__token__self=says(200, {}), event__stream=trickles(), allocations=newer) as border:
+    with a_border(
+        acl__token__self=says(200, {}), event__stream=trickles(), allocations=newer, evaluations=says(200, [])
+    ) as border:
         adapter = adapter_at(border.address)
         for _topics in ("with nodes", "without"):
             with pytest.raises(Unreachable, match="tells this token no events"):
                 next(iter(adapter.events(5)))
         heard = list(itertools.islice(adapter.events(5), 3))
         assert heard == [JobEvent(12, "serai-ada", JOB_ID), None, None]
-        assert ["index=5" in border.asked[-2][1], "index=12" in border.asked[-1][1]] == [True, True]
+        asked = [path for _method, path, _headers in border.asked if "/allocations" in path]
+        assert ["index=5" in asked[-2], "index=12" in asked[-1]] == [True, True]
 
 
 def test_a_job_that_is_purged_is_news_though_nothing_of_it_is_left():
     ours = {"ModifyIndex": 12, "Namespace": "serai-ada", "JobID": JOB_ID}
     answers = iter([([ours], 12), ([], 15), ([], 15)])
-    heard = list(itertools.islice(changes(lambda _index: next(answers), 12), 4))
+    heard = list(itertools.islice(changes(lambda _index: next(answers), list, 12), 4))
     assert heard == [None, JobEvent(15, "serai-ada", JOB_ID), None, None]
+
+
+def test_a_job_that_finds_no_place_is_news_each_time_its_reason_changes():
+    waits = [{"ModifyIndex": index, "Namespace": "serai-ada", "JobID": JOB_ID} for index in (7, 7, 9)]
+    reasons = iter([[], *([one] for one in waits), []])
+    heard = list(itertools.islice(changes(lambda index: ([], index), lambda: next(reasons), 5), 7))
+    assert heard == [None, JobEvent(7, "serai-ada", JOB_ID), None, None, JobEvent(9, "serai-ada", JOB_ID), None, None]
 
 
 def test_an_answer_that_hides_how_new_it_is_is_no_answer():

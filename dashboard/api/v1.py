@@ -15,6 +15,7 @@ from dashboard.api import (
     people,
     placing,
     problems,
+    project_tokens,
     projects,
     runs,
     storages,
@@ -54,6 +55,7 @@ PARTS = (
     nodes,
     placing,
     clusters,
+    project_tokens,
     audit,
 )
 for part in PARTS:

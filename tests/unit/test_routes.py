@@ -72,6 +72,10 @@ GET  cluster                302 403 403 403 403 200
 POST cluster                302 403 403 403 403 200
 POST cluster-test           302 403 403 403 403 404
 POST cluster-remove         302 403 403 403 403 302
+GET  project-tokens         302 403 403 403 403 404
+POST project-tokens         302 403 403 403 403 404
+POST cluster-token-renew    302 403 403 403 403 404
+POST project-token-forget   302 403 403 403 403 404
 GET  audit                  302 403 403 403 403 200
 GET  projects               302 200 200 200 200 200
 GET  new-project            302 200 200 200 200 200
@@ -295,6 +299,10 @@ GET    get_cluster              401 403 403 403 403 200 read
 PATCH  change_cluster           401 403 403 403 403 404 write
 POST   test_cluster             401 403 403 403 403 404 write
 DELETE remove_cluster           401 403 403 403 403 409 write
+GET    list_cluster_tokens      401 403 403 403 403 404 read
+PUT    give_cluster_token       401 403 403 403 403 404 write
+DELETE forget_cluster_token     401 403 403 403 403 404 write
+POST   renew_cluster_token      401 403 403 403 403 404 write
 GET    list_audit               401 200 200 200 200 200 read
 """
 BODIES = {
@@ -311,6 +319,7 @@ BODIES = {
     "create_deployment": {"module": "digits", "project": "engine"},
     "plan_deployment": {"module": "digits", "project": "engine"},
     "add_cluster": {"name": "garden", "address": "nowhere"},
+    "renew_cluster_token": {"management_token": "m" * 36},
     "change_node": {"eligible": False},
     "drain_node": {"reason": "new disk"},
     "announce_maintenance": {"starts": "2026-01-02T00:00:00Z", "ends": "2026-01-01T00:00:00Z", "reason": "Cooling"},

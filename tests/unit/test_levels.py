@@ -39,6 +39,12 @@ POST cluster-remove         -   grace
 POST datacenter             -   grace
 POST announce-maintenance   -   grace
 POST call-off-maintenance   -   grace
+GET  topology               -   grace
+POST node-eligibility       -   grace
+POST node-drain             -   grace
+POST node-stop-drain        -   grace
+GET  datacenter-footprint   -   grace
+POST datacenter-footprint   -   grace
 """
 OPERATIONS = """
 POST   create_project       403 -
@@ -52,6 +58,10 @@ DELETE remove_cluster       -   grace
 PATCH  describe_datacenter  -   grace
 POST   announce_maintenance -   grace
 DELETE call_off_maintenance -   grace
+PATCH  describe_footprint   -   grace
+PATCH  change_node          -   grace
+POST   drain_node           -   grace
+DELETE end_drain            -   grace
 """
 
 

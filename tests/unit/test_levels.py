@@ -36,6 +36,10 @@ GET  cluster                -   grace
 POST cluster                -   grace
 POST cluster-test           -   grace
 POST cluster-remove         -   grace
+GET  project-tokens         -   grace
+POST project-tokens         -   grace
+POST project-token-forget   -   grace
+POST cluster-token-renew    -   grace
 POST datacenter             -   grace
 POST announce-maintenance   -   grace
 POST call-off-maintenance   -   grace
@@ -55,6 +59,10 @@ GET    get_cluster          -   grace
 PATCH  change_cluster       -   grace
 POST   test_cluster         -   grace
 DELETE remove_cluster       -   grace
+GET    list_cluster_tokens  -   grace
+PUT    give_cluster_token   -   grace
+DELETE forget_cluster_token -   grace
+POST   renew_cluster_token  -   grace
 PATCH  describe_datacenter  -   grace
 POST   announce_maintenance -   grace
 DELETE call_off_maintenance -   grace

@@ -29,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dashboard.views.api_docs")),
     path("", include("dashboard.views.extending")),
     path("", include("dashboard.views.federation")),
+    path("", include("dashboard.views.keepsakes")),
     path("", include("dashboard.views.opening")),
     path("", include("dashboard.views.use")),
     path("", include("dashboard.views.guide")),

@@ -27,7 +27,7 @@ def deploy(request: HttpRequest, slug: str, kind: str = DeploymentKind.SERVICE) 
     # An empty form is sent too: everything in it has a default.
     wants_a_row = "add" in request.POST
     data = request.POST if request.method == "POST" and not wants_a_row else None
-    initial = _project_chosen(request) | _options_in(request) | cloning.values(request.GET, asset, user)
+    initial = _project_chosen(request) | cloning.values(request.GET, asset, user) | _options_in(request)
     if wants_a_row:
         initial |= _as_sent(request)
     form = _form_of(kind, asset)(data, owner=user, asset=asset, kind=kind, initial=initial)

@@ -23,7 +23,7 @@ from accounts.models import Project, User
 from dashboard import addresses, attachments, federation, lifetimes, scope, snippets, streams, training
 from dashboard.people import person
 from dashboard.stages import stages_of
-from jobs import archive, refusals, services, tools
+from jobs import archive, credentials, refusals, services, snapshots, tools
 from jobs.compilers import CannotCompile
 from jobs.models import UNDO_LASTS, Deployment, DeploymentKind, DeploymentQuerySet, Status
 from jobs.specs import job_json
@@ -85,6 +85,8 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         | {
             "events": _events(deployment),
             "tracked": _is_tracked(deployment) and bool(settings.MLFLOW_URL),
+            "has_credentials": credentials.has_some(deployment),
+            "has_snapshots": bool(snapshots.option_of(deployment)),
         }
         | federation.page_parts(deployment)
     )

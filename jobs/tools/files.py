@@ -12,7 +12,18 @@ from datacenters.jobspec import JobKind, Lifecycle, Runtime
 from marketplace import reading
 
 from . import schema
-from .tool import OPTION_PREFIX, PACKAGES, Authorization, Shelf, Tool, ToolOption, ToolPort, ToolRuntime, ToolTask
+from .tool import (
+    OPTION_PREFIX,
+    PACKAGES,
+    Authorization,
+    Shelf,
+    Snapshots,
+    Tool,
+    ToolOption,
+    ToolPort,
+    ToolRuntime,
+    ToolTask,
+)
 
 # What text of a task may name; the datacenter puts the value in when the task starts.
 INTERPOLATION = re.compile(r"\$\{([^}]*)\}")
@@ -63,6 +74,9 @@ def _inconsistent(document: Mapping[str, Any], path: Path) -> Iterator[str]:
         yield _("id: it must be “%(name)s”, as the file is called.") % {"name": path.stem}
     for option in document.get("options", []):
         yield from _wrong_option(option)
+    kept = document.get("snapshots", {}).get("option")
+    if kept and kept not in [option["name"] for option in document.get("options", [])]:
+        yield _("snapshots: there is no option “%(name)s”.") % {"name": kept}
     if ("ports" in document) != (document.get("kind", JobKind.SERVICE) == JobKind.SERVICE):
         yield _("ports: a service has some, a batch has none.")
     for port in document.get("ports", []):
@@ -179,6 +193,7 @@ def _tool(document: Mapping[str, Any], path: Path) -> Tool:
         "least": document.get("least", {}),
         "options": tuple(_option(option) for option in document.get("options", [])),
         "ports": tuple(_port(port) for port in document.get("ports", [])),
+        "snapshots": Snapshots(**document["snapshots"]) if "snapshots" in document else None,
         "kind": JobKind(document.get("kind", JobKind.SERVICE)),
         "runtimes": {Runtime(name): _runtime(runtime, path) for name, runtime in document["runtimes"].items()},
         **{name: tuple(document.get(name, [])) for name in ("secrets", "libraries", "tags")},

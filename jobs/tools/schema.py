@@ -107,6 +107,7 @@ TOOL = _object(
     secrets={"type": "array", "items": {"type": "string", "pattern": VARIABLE}},
     tracking={"type": "boolean"},
     script={"type": "boolean"},
+    snapshots=_object(("folder", "option"), folder=FILE, option=TEXT),
     runtimes={
         **_object(
             package=_object(("tasks",), requirements=TEXT, build=_list(FILE), tasks=_list(TASK)),

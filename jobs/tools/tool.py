@@ -99,6 +99,14 @@ class ToolRuntime:
 
 
 @dataclass(frozen=True)
+class Snapshots:
+    """What it keeps in the first storage that it may write to: the folder there, and the option to begin with one."""
+
+    folder: str
+    option: str
+
+
+@dataclass(frozen=True)
 class Tool:
     id: str
     title: str
@@ -113,6 +121,7 @@ class Tool:
     options: tuple[ToolOption, ...] = ()
     secrets: tuple[str, ...] = ()  # made for each deployment
     tracking: bool = False  # its tasks may log runs in MLflow
+    snapshots: Snapshots | None = None
     script: bool = False  # its form asks for a script, which jobs/compilers puts beside its main task
     licence: str = ""
     links: Mapping[str, str] = field(default_factory=dict)

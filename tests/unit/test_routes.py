@@ -137,6 +137,8 @@ POST federation-add-inside  302 404 302 422 422 404
 POST federation-revoke      302 404 403 302 302 404
 POST federation-report      401 401 401 401 401 401
 POST deployment-extend      302 404 403 302 302 404
+POST deployment-credentials 302 404 404 404 404 404
+GET  deployment-snapshots   302 404 404 404 404 404
 GET  deployment-clone       302 404 302 302 302 404
 GET  open-endpoint          302 404 200 200 200 404
 GET  use                    302 404 200 200 200 404
@@ -244,6 +246,8 @@ DELETE delete_deployment        401 404 403 202 202 404 write
 POST   stop_deployment          401 404 403 202 202 404 write
 POST   start_deployment         401 404 403 202 202 404 write
 POST   extend_deployment        401 404 403 409 409 404 write
+POST   show_deployment_credentials 401 404 403 200 200 404 write
+GET    list_deployment_snapshots 401 404 404 404 404 404 read
 POST   restore_deployment       401 404 403 202 202 404 write
 GET    get_deployment_logs      401 404 200 200 200 404 read
 GET    list_deployment_events   401 404 200 200 200 404 read

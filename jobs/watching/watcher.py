@@ -44,9 +44,12 @@ class Watcher:
                 return
             self._check()
 
+    @property
+    def loops(self) -> list[Loop]:
+        return [*self._common, *(loop for watch in self._watches.values() for loop in watch.loops)]
+
     def _check(self) -> None:
-        loops = [*self._common, *(loop for watch in self._watches.values() for loop in watch.loops)]
-        broken = [loop.name for loop in loops if loop.broken]
+        broken = [loop.name for loop in self.loops if loop.broken]
         if broken:
             raise Broken(f"These ended by a fault: {', '.join(broken)}.")
 

@@ -1,10 +1,15 @@
-"""AI4OS's schema of metadata files, from the package that is its reference."""
+"""AI4OS's schema of metadata files, from the package that is its reference.
 
+Its file is read and its program left alone: importing that takes 20 MB of memory in each of Serai's processes.
+"""
+
+import json
 from collections.abc import Iterable, Mapping
 from functools import cache
+from importlib.metadata import distribution
+from pathlib import Path
 from typing import Any
 
-from ai4_metadata import metadata as reference
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
@@ -18,8 +23,14 @@ OTHER_LINKS = frozenset({"ai4_template", "training_data", "cite_url", "cicd_url"
 
 @cache
 def schema() -> Mapping[str, Any]:
-    loaded: Mapping[str, Any] = reference.get_latest_schema()
+    schemata = Path(str(distribution("ai4-metadata").locate_file("ai4_metadata/assets/schemata")))
+    newest = max(schemata.glob("ai4-apps-v*.json"), key=_version)
+    loaded: Mapping[str, Any] = json.loads(newest.read_text())
     return loaded
+
+
+def _version(file: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in file.stem.partition("-v")[2].split("."))
 
 
 @cache

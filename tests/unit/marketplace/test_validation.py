@@ -4,7 +4,9 @@ from datetime import date
 
 import pytest
 import yaml
+from ai4_metadata.metadata import get_latest_schema
 
+from marketplace import schema
 from marketplace.findings import Level
 from marketplace.validation import Examined, examine
 
@@ -169,3 +171,7 @@ def test_an_empty_list_says_what_it_costs():
 
 def test_a_file_without_title_takes_its_name():
     assert examine(b"summary: x", "dogs_breed_det").metadata.title == "Dogs breed det"
+
+
+def test_the_schema_is_the_one_that_its_package_calls_the_latest():
+    assert schema.schema() == get_latest_schema()

@@ -222,6 +222,7 @@ CELERY_TASK_TIME_LIMIT, CELERY_TASK_SOFT_TIME_LIMIT = 300, 240  # seconds
 CELERY_BEAT_SCHEDULE_FILENAME = str(SERAI_DATA / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "send queued deployments": {"task": "jobs.tasks.sweep", "schedule": 5.0},
+    "let in whose turn it is": {"task": "jobs.tasks.admit", "schedule": 5.0},
     "end what has run its time": {"task": "jobs.tasks.end_lifetimes", "schedule": 10.0},
     "reconcile": {"task": "jobs.tasks.reconcile", "schedule": 60.0},
     "make MLflow accounts that wait": {"task": "jobs.tasks.make_tracking_accounts", "schedule": 30.0},
@@ -284,6 +285,9 @@ QUOTA_OF_PERSON, QUOTA_OF_PROJECT = (
         ("PROJECT", {"deployments": 50, "cpu_cores": 256, "memory_mb": 1_000_000, "gpus": 16, "home_mb": 200_000}),
     )
 )
+
+# So many batch runs of a project wait for their turn when its share or the machines are full; 0: none do.
+QUEUE_LENGTH = env.number("SERAI_QUEUE_LENGTH", 200)
 
 # ── Language, time, static files ─────────────────────────────────────────────────────────────────
 LANGUAGE_CODE = "en"

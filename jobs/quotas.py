@@ -117,6 +117,22 @@ def check(resources: ResourceRequest, *, project: Project, owner: User) -> None:
         raise QuotaExceeded(" ".join(lacking) + " " + _("Stop something that is no longer needed, or ask for more."))
 
 
+def check_limits(resources: ResourceRequest, *, project: Project, owner: User) -> None:
+    """Raise QuotaExceeded for what would not fit even if nothing else were held."""
+    for holder, whose in ((owner, _("You may hold")), (project, _("This project may hold"))):
+        limits, asked = limits_of(holder), _ask(resources)
+        for name, amount in asked.items():
+            if amount > limits[name]:
+                values = {"whose": whose, "limit": limits[name], "title": str(TITLES[name]), "asked": amount}
+                text = _("%(whose)s at most %(limit)g %(title)s, and %(asked)g are asked for. Ask for less.")
+                raise QuotaExceeded(text % values)
+
+
+def lacks(resources: ResourceRequest, holder: Project | User) -> str:
+    """What this one's share lacks for it; empty if there is room."""
+    return " ".join(_lacking(resources, holder, _("You hold")))
+
+
 def _lacking(resources: ResourceRequest, holder: Project | User, who: str) -> Iterator[str]:
     asked = _ask(resources)
     for meter in _of_machines(holder):

@@ -13,7 +13,7 @@ from datacenters.jobspec import JobKind
 from datacenters.models import Datacenter
 from marketplace.models import Asset
 
-from . import attaching, beside, doorbell, elsewhere, idempotency, placement, planning, quotas, tools
+from . import admission, attaching, beside, doorbell, elsewhere, idempotency, placement, planning, quotas, tools
 from .compilers import can_compile
 from .federation import members
 from .models import FINAL, UNDO_LASTS, Deployment, DeploymentQuerySet, IdempotencyKey, Status, Sweep, as_json
@@ -47,6 +47,7 @@ FRESH: dict[str, Any] = {
     "wanted": True,
     "attempts": 0,
     "not_before": None,
+    "held_since": None,
     "allocation_id": "",
     "stage": "",
     "stage_detail": "",
@@ -95,10 +96,20 @@ def deploy(
         refused = tuple(_project_errors(request, project, owner))
         if refused:
             raise RequestRefused(*refused)
-        quotas.check(request.resources, project=project, owner=owner)
-        deployment = _write(request, owner, asset, project, choice, sweep=sweep, sweep_place=place)
+        held = _held(request, asset, project, owner, sweep)
+        deployment = _write(request, owner, asset, project, choice, held=held, sweep=sweep, sweep_place=place)
         idempotency.remember(owner, idempotency_key, digest, deployment=deployment)
     return deployment
+
+
+def _held(
+    request: DeployRequest, asset: Asset, project: Project, owner: User, sweep: Sweep | None
+) -> admission.Held | None:
+    """Why it waits in the queue of its project; what a sweep starts waits in the sweep instead."""
+    if sweep is None:
+        return admission.hold(request, asset, project=project, owner=owner)
+    quotas.check(request.resources, project=project, owner=owner)
+    return None
 
 
 def _made(answered: IdempotencyKey) -> Deployment:
@@ -315,7 +326,14 @@ def _placed(request: DeployRequest, asset: Asset, owner: User) -> placement.Choi
 
 # ── Writing ──────────────────────────────────────────────────────────────────────────────────────
 def _write(
-    request: DeployRequest, owner: User, asset: Asset, project: Project, choice: placement.Choice, **belongs: Any
+    request: DeployRequest,
+    owner: User,
+    asset: Asset,
+    project: Project,
+    choice: placement.Choice,
+    *,
+    held: admission.Held | None,
+    **belongs: Any,
 ) -> Deployment:
     datacenter = Datacenter.objects.get(name=choice.datacenter)
     deployment = Deployment.objects.create(
@@ -328,10 +346,14 @@ def _write(
         kind=str(request.kind),
         request=as_json(request),
         datacenter=datacenter,
-        reason="" if choice.starts_now else choice.sentence,
+        reason=held.reason if held else "" if choice.starts_now else choice.sentence,
+        evidence={"why": held.reason} if held else {},
+        held_since=timezone.now() if held else None,
         **belongs,
     )
     sentence = _("Goes to %(datacenter)s. %(why)s") % {"datacenter": datacenter, "why": choice.sentence}
+    if held:
+        sentence = _("Waits in the queue of its project. %(why)s") % {"why": held.reason}
     deployment.record("queued", sentence, actor=owner, status=Status.QUEUED)
     AuditEvent.record(owner, "deployment.created", deployment, asset=asset.slug, datacenter=datacenter.name)
     doorbell.ring_on_commit(doorbell.SUBMIT, deployment.pk)

@@ -236,6 +236,6 @@ def give_up_waiting(now: datetime) -> None:
         allowed = deployment.request.get("max_wait_seconds")
         if allowed is None or now - elsewhere.waits_since(deployment) <= timedelta(seconds=allowed):
             continue
-        if not elsewhere.leave(deployment, allowed):
+        if deployment.held_since or not elsewhere.leave(deployment, allowed):
             text = _("It could not start within the %(seconds)d seconds that were allowed. %(why)s")
             services.stop(deployment, None, reason=text % {"seconds": allowed, "why": deployment.reason})

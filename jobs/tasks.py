@@ -8,7 +8,7 @@ from celery import shared_task as untyped_shared_task
 
 from datacenters import carbon
 
-from . import cleaning, lifetimes, reconciling, submission, sweeps, tracking
+from . import admission, cleaning, lifetimes, reconciling, submission, sweeps, tracking
 from .tracking.sweeps import tend_sweeps
 
 # Celery has no types of its own; our tasks are called by name and give nothing back.
@@ -43,6 +43,11 @@ def reconcile() -> None:
 @shared_task
 def forget_deleted() -> None:
     cleaning.clean()
+
+
+@shared_task
+def admit() -> None:
+    admission.release()
 
 
 @shared_task

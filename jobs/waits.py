@@ -42,6 +42,6 @@ def _typical() -> dict[tuple[str, str], Wait]:
 
 def queued() -> Mapping[str, int]:
     """How many of our deployments wait for a place, by datacenter."""
-    waiting = Deployment.objects.filter(status__in=(Status.QUEUED, Status.PENDING), deleted=None)
+    waiting = Deployment.objects.filter(status__in=(Status.QUEUED, Status.PENDING), deleted=None, held_since=None)
     counts = waiting.order_by().values_list("datacenter__name").annotate(count=Count("pk"))
     return {name: count for name, count in counts if name}

@@ -87,13 +87,13 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
         return self.exclude(status__in=FINAL)
 
     def holding_quota(self) -> Self:
-        return self.live().filter(deleted=None)
+        return self.live().filter(deleted=None, held_since=None)
 
     def due(self) -> Self:
         """Queued ones that wait for nobody, and those whose claim ran out with the worker that had it."""
         now = timezone.now()
         orphaned = Q(status=Status.SUBMITTING, claimed_until__lt=now)
-        return self.filter(_ripe(Status.QUEUED) | orphaned)
+        return self.filter(_ripe(Status.QUEUED) & Q(held_since=None) | orphaned)
 
     def to_withdraw(self) -> Self:
         """Those that must stop: told so again until the datacenter says that they did."""

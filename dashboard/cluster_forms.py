@@ -48,6 +48,7 @@ class ClusterForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at 
             "ca_certificate",
             "client_certificate",
             "trusted_for_tests",
+            "only_tested",
             "enabled",
         ]
         labels = {
@@ -56,6 +57,7 @@ class ClusterForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at 
             "ca_certificate": _("Authority of its certificate"),
             "client_certificate": _("Serai's own certificate"),
             "trusted_for_tests": _("Trusted: test"),
+            "only_tested": _("Only tested machines"),
             "enabled": _("In use"),
         }
         help_texts = {

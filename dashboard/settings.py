@@ -232,6 +232,7 @@ CELERY_BEAT_SCHEDULE = {
     "gather the runs of sweeps": {"task": "jobs.tasks.track_sweeps", "schedule": 15.0},
     "read the marketplace's sources": {"task": "marketplace.tasks.sync_all", "schedule": 6 * 3600.0},
     "ask how green the electricity is": {"task": "jobs.tasks.fetch_carbon", "schedule": 15 * 60.0},
+    "test machines whose test is old": {"task": "datacenters.tasks.test_nodes", "schedule": 3600.0},
     "forget what was deleted": {"task": "jobs.tasks.forget_deleted", "schedule": 60.0},
 }
 
@@ -263,6 +264,12 @@ STORAGE_FLUSH_SECONDS = env.number("SERAI_STORAGE_FLUSH_SECONDS", 900)  # how lo
 STORAGE_TIMEOUT_SECONDS = env.number("SERAI_STORAGE_TIMEOUT_SECONDS", 30)
 ZENODO_URL = env.url("SERAI_ZENODO_URL", "https://zenodo.org")  # where DOIs of datasets are looked up
 # A service that measures how much carbon electricity stands for, asked with a datacenter's place.
+NODE_TEST_DAYS = env.number("SERAI_NODE_TEST_DAYS", 7)  # between two tests of a machine; 0: only when somebody asks
+# What a test installs and runs: small, and from where modules come from.
+NODE_TEST_PACKAGE, NODE_TEST_IMAGE = (
+    env.text("SERAI_NODE_TEST_PACKAGE", "idna"),
+    env.text("SERAI_NODE_TEST_IMAGE", "busybox:stable"),
+)
 CARBON_URL, CARBON_TOKEN = env.text("SERAI_CARBON_URL"), env.text("SERAI_CARBON_TOKEN")
 # Hosts of private networks that people may enter all the same (an institute's own Git server), and
 # how Git sources of the marketplace may be reached: https, and file for tests.

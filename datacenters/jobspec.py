@@ -121,6 +121,7 @@ class JobSpec:
     own_network: bool = False
     disk_mb: int = 1_000
     priority: int = 50
+    nodes: tuple[str, ...] | None = None  # ids of the only nodes that it may run on; None: any
     # Opaque ids only: no name of a person, no secret (N5, N8).
     meta: Mapping[str, str] = field(default_factory=dict)
 

@@ -10,6 +10,7 @@ from accounts.models import Project, User
 
 from .access import ProjectToken
 from .footprints import CarbonReading, Footprint
+from .node_tests.models import NodeTest
 from .samples import DatacenterSample
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Footprint",
     "Maintenance",
     "Node",
+    "NodeTest",
     "ProjectToken",
     "Sharing",
 ]
@@ -41,6 +43,9 @@ class Cluster(models.Model):
     trusted_for_tests = models.BooleanField(
         default=False,
         help_text=_("packages may run by raw_exec, which is root on the node: test machines only"),
+    )
+    only_tested = models.BooleanField(
+        default=False, help_text=_("only machines that passed their last test take what is deployed")
     )
     enabled = models.BooleanField(default=True)
     # What the watcher last saw.
@@ -136,6 +141,8 @@ class Node(models.Model):
     drain_began = models.DateTimeField(null=True)
     drain_until = models.DateTimeField(null=True)
     drain_reason = models.CharField(max_length=200, blank=True, default="")
+    passed = models.BooleanField(null=True)  # its last test that could be tried; None: never
+    tested = models.DateTimeField(null=True)
     version = models.CharField(max_length=60, blank=True, default="")
     drivers = models.JSONField(default=list)  # names of those that work
     driver_health = models.JSONField(default=list)  # Driver fields, one object a driver

@@ -27,8 +27,6 @@ from .models import Cluster, Datacenter, Maintenance, Node, Sharing
 from .nomad import GUARDED, TRUSTED, Drivers, NomadAdapter, capability
 
 LOCAL = "local"
-# All that ``refresh`` writes of a node.
-NODE_FIELDS = tuple(field.name for field in Node._meta.fields if not field.primary_key)
 # What only a node's own page shows.
 LARGE_FIELDS = ("held", "driver_health", "meta")
 # People plan for the next day: what comes later only stands on the datacenter's own page.
@@ -154,18 +152,19 @@ def _write_nodes(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
     """In a few queries, however many nodes there are."""
     known = {str(pk): node for pk, node in Node.objects.in_bulk([pk for pk, _columns in rows]).items()}
     Node.objects.bulk_create(Node(pk=pk, **columns) for pk, columns in rows if pk not in known)
-    changed = [(known[pk], {**columns, **_drain(known[pk], columns)}) for pk, columns in rows if pk in known]
+    changed = [(known[pk], columns) for pk, columns in rows if pk in known]
     for node, columns in changed:
         for name, value in columns.items():
             setattr(node, name, value)
     if changed:
-        Node.objects.bulk_update([node for node, _columns in changed], list(NODE_FIELDS), batch_size=100)
+        Node.objects.bulk_update([node for node, _columns in changed], list(changed[0][1]), batch_size=100)
+    forget_ended_drains()
 
 
-def _drain(node: Node, columns: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of a drain ends with it; what a list says that is older than its beginning does not count."""
-    begins = node.drain_began is not None and node.drain_began > timezone.now() - DRAIN_SETTLES
-    return {} if columns["draining"] or begins else {"drain_began": None, "drain_until": None, "drain_reason": ""}
+def forget_ended_drains() -> None:
+    """What is kept of a drain ends with it; a list that is older than its beginning does not count."""
+    settled = Node.objects.filter(draining=False, drain_began__lt=timezone.now() - DRAIN_SETTLES)
+    settled.update(drain_began=None, drain_until=None, drain_reason="")
 
 
 def _datacenter(cluster: Cluster, nomad_name: str, nodes: Sequence[NodeFacts]) -> Datacenter:
@@ -278,6 +277,7 @@ def capacity_of(node: Node, row: Datacenter) -> NodeCapacity:
         disk_mb=node.disk_mb,
         free_disk_mb=_free(node.disk_mb, node.used_disk_mb),
         devices=tuple(_devices(node.devices)),
+        kept_back=row.cluster.only_tested and not node.passed,
     )
 
 

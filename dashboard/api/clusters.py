@@ -29,6 +29,7 @@ class ClusterChangeIn(Strict):
     client_certificate: Annotated[str | None, Field(description="PEM, where the cluster wants one.")] = None
     client_key: Annotated[str | None, Field(description="PEM, without a pass phrase.")] = None
     trusted_for_tests: bool | None = None
+    only_tested: Annotated[bool | None, Field(description="Only machines that passed their tests take jobs.")] = None
     enabled: bool | None = None
 
 
@@ -50,6 +51,7 @@ class ClusterOut(Schema):
     region: str
     local: bool
     trusted_for_tests: bool
+    only_tested: bool
     enabled: bool
     version: str
     reached: datetime | None
@@ -61,7 +63,7 @@ class ClusterOut(Schema):
 
     @classmethod
     def of(cls, cluster: Cluster) -> Self:
-        same = ("address", "region", "local", "trusted_for_tests", "enabled", "version", "reached")
+        same = ("address", "region", "local", "trusted_for_tests", "only_tested", "enabled", "version", "reached")
         also = ("unreachable_since", "problem", "checked", "checks")
         names = sorted(cluster.datacenters.values_list("name", flat=True))
         return cls(id=cluster.name, datacenters=names, **{name: getattr(cluster, name) for name in (*same, *also)})

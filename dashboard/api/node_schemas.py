@@ -10,7 +10,7 @@ from pydantic import Field
 from accounts.models import User
 from dashboard import nodes
 from dashboard.api.schemas import ListOut, Strict
-from datacenters.models import Node
+from datacenters.models import Node, NodeTest
 from datacenters.services import capacity_of
 
 
@@ -70,6 +70,9 @@ class NodeOut(Schema):
     disk_mb: int
     disk_mb_free: int
     devices: list[NodeDeviceOut]
+    passed: Annotated[bool | None, Field(description="What its last test came to; null: it was never tested.")]
+    tested: datetime | None
+    kept_back: Annotated[bool, Field(description="Only machines that passed take jobs there, and it has not.")]
     as_of: datetime
 
     @classmethod
@@ -77,7 +80,7 @@ class NodeOut(Schema):
         """Needs ``datacenter`` and its ``cluster`` loaded with the row."""
         has = capacity_of(node, node.datacenter)
         drain = DrainOut(began=node.drain_began, until=node.drain_until, reason=node.drain_reason)
-        same = ("id", "name", "status", "ready", "eligible", "draining", "version")
+        same = ("id", "name", "status", "ready", "eligible", "draining", "version", "passed", "tested")
         return cls(
             datacenter=node.datacenter.name,
             drain=drain if node.draining else None,
@@ -89,6 +92,7 @@ class NodeOut(Schema):
             disk_mb=has.disk_mb,
             disk_mb_free=has.free_disk_mb,
             devices=[NodeDeviceOut.of(device) for device in nodes.devices_of(node)],
+            kept_back=has.kept_back,
             as_of=node.seen,
             **{name: getattr(node, name) for name in same},
             **more,
@@ -141,6 +145,34 @@ class WholeNodeOut(NodeOut):
         tenants = nodes.tenants_of([node], reader)[node.pk]
         others = OthersOut(jobs=tenants.others, uses=UseOut.of(tenants.others_use))
         return cls.of(node, deployments=[TenantOut.of(one) for one in tenants.known], others=others)
+
+
+class FindingOut(Schema):
+    name: str
+    ok: Annotated[bool | None, Field(description="null: it was not tried, for the reason given.")]
+    sentence: str
+
+
+class NodeTestOut(Schema):
+    id: UUID
+    outcome: Annotated[str, Field(description="waiting, running, passed, failed or not-tried.")]
+    asked: datetime
+    ended: datetime | None
+    findings: list[FindingOut]
+
+    @classmethod
+    def of(cls, test: NodeTest) -> Self:
+        return cls(
+            id=test.pk,
+            outcome=test.outcome,
+            asked=test.asked,
+            ended=test.ended,
+            findings=[FindingOut(**finding) for finding in test.findings],
+        )
+
+
+class NodeTestList(ListOut):
+    items: list[NodeTestOut]
 
 
 class NodeList(ListOut):

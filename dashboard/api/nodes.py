@@ -5,17 +5,26 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Router
+from ninja import Router, Status
 from pydantic import Field
 
 from dashboard import nodes
 from dashboard.api import paging, problems
 from dashboard.api.auth import WRITE
-from dashboard.api.node_schemas import DrainIn, NodeChangeIn, NodeList, NodeOut, WholeNodeOut
+from dashboard.api.node_schemas import (
+    DrainIn,
+    NodeChangeIn,
+    NodeList,
+    NodeOut,
+    NodeTestList,
+    NodeTestOut,
+    WholeNodeOut,
+)
 from dashboard.clusters import must_operate
 from dashboard.node_forms import DrainForm
 from dashboard.people import person
 from datacenters.models import Node
+from datacenters.node_tests import asking
 from jobs import drains
 
 router = Router(tags=["nodes"])
@@ -80,6 +89,28 @@ def end_drain(request: HttpRequest, id: UUID) -> WholeNodeOut:
     node = _load(request, id)
     drains.end(node, person(request))
     return WholeNodeOut.seen_by(node, person(request))
+
+
+@router.get(
+    "nodes/{id}/tests", response=NodeTestList, operation_id="list_node_tests", summary="Its tests, the newest first"
+)
+def list_node_tests(
+    request: HttpRequest, id: UUID, limit: paging.Limit = paging.DEFAULT_LIMIT, cursor: paging.Cursor = None
+) -> NodeTestList:
+    node = get_object_or_404(nodes.seen_by(person(request)), pk=id)
+    page, count, following = paging.by_offset(node.tests.all(), limit=limit, cursor=cursor)
+    return NodeTestList(items=[NodeTestOut.of(row) for row in page], count=count, next=following)
+
+
+@router.post(
+    "nodes/{id}/tests",
+    auth=WRITE,
+    response={202: NodeTestOut},
+    operation_id="test_node",
+    summary="Have it tested now, for operators; repeatable",
+)
+def test_node(request: HttpRequest, id: UUID) -> Status[NodeTestOut]:
+    return Status(202, NodeTestOut.of(asking.ask(_load(request, id), person(request))))
 
 
 def _load(request: HttpRequest, id: UUID) -> Node:

@@ -21,8 +21,11 @@ from dashboard.node_forms import DrainForm
 from dashboard.people import person
 from dashboard.views.clusters import operators_only
 from datacenters.models import Node
+from datacenters.node_tests import asking
 from datacenters.services import capacity_of
 from jobs import drains
+
+TESTS_SHOWN = 5
 
 
 @login_required
@@ -62,6 +65,14 @@ def stop_drain(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _done(request, pk, lambda node: drains.end(node, person(request)), _("It takes jobs again."))
 
 
+@operators_only
+@require_POST
+def test(request: HttpRequest, pk: UUID) -> HttpResponse:
+    asking.ask(_load(request, pk), person(request))
+    messages.success(request, _("It will be tested now. The results come here, mostly within a minute."))
+    return redirect("node", pk)
+
+
 def _load(request: HttpRequest, pk: UUID) -> Node:
     return get_object_or_404(nodes.seen_by(person(request)), pk=pk)
 
@@ -86,6 +97,7 @@ def _page(request: HttpRequest, node: Node, form: DrainForm) -> HttpResponse:
         "devices": nodes.devices_of(node),
         "operates": user.can(Capability.OPERATE),
         "form": form,
+        "tests": node.tests.select_related("asked_by")[:TESTS_SHOWN],
     }
     return render(request, "nodes/detail.html", context, status=422 if form.errors else 200)
 
@@ -94,6 +106,7 @@ urlpatterns = [
     path("topology/", topology, name="topology"),
     path("nodes/<uuid:pk>/", detail, name="node"),
     path("nodes/<uuid:pk>/eligibility", eligibility, name="node-eligibility"),
+    path("nodes/<uuid:pk>/tests", test, name="node-test"),
     path("nodes/<uuid:pk>/drain", drain, name="node-drain"),
     path("nodes/<uuid:pk>/stop-drain", stop_drain, name="node-stop-drain"),
 ]

@@ -152,6 +152,8 @@ def _filtered(key: str, ask: Ask, here: Sequence[NodeFacts]) -> Words:
         return f"No node of {ask.place} has the folder that the job wants to mount.", ANOTHER_PLACE
     if meta := re.fullmatch(r"\$\{meta\.serai_(\w+)\} is_set\s*", key):
         return f"No node of {ask.place} offers {OFFERS.get(meta[1], meta[1])}.", ANOTHER_PLACE
+    if key.startswith("${node.unique.id} set_contains_any"):
+        return f"None of the nodes of {ask.place} that this may run on can take it now.", STARTS_BY_ITSELF
     return f"No node of {ask.place} meets the job's condition “{key.strip()}”.", ANOTHER_PLACE
 
 

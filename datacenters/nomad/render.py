@@ -235,7 +235,12 @@ def _node_constraints(spec: JobSpec) -> list[dict[str, str]]:
     """A job that reads a node's metadata goes only where the node has it, instead of failing there."""
     texts = (text for task in spec.tasks for text in _interpolated(task))
     names = sorted({name for text in texts for name in _NODE_META.findall(text)})
-    return [_constraint(f"${{meta.{name}}}", "is_set", "") for name in names]
+    return [*_only_on(spec), *(_constraint(f"${{meta.{name}}}", "is_set", "") for name in names)]
+
+
+def _only_on(spec: JobSpec) -> Iterable[dict[str, str]]:
+    if spec.nodes is not None:
+        yield _constraint("${node.unique.id}", "set_contains_any", ",".join(spec.nodes))
 
 
 def _interpolated(task: TaskSpec) -> Iterable[str]:
@@ -317,6 +322,7 @@ def _check(spec: JobSpec) -> None:
     _refuse_unless(_main_tasks(spec), "The job has no main task.")
     _refuse_unless(len({task.name for task in spec.tasks}) == len(spec.tasks), "Two tasks have the same name.")
     _refuse_unless(spec.datacenters, "The job names no datacenter.")
+    _refuse_unless(spec.nodes is None or spec.nodes, "The job may run on no node.")
     _refuse_unless(
         spec.own_network or not any(port.inside for port in spec.ports), "Only a network of its own has inner ports."
     )

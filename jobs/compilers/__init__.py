@@ -1,6 +1,7 @@
 """Deployment → JobSpec, one compiler a kind of asset. A job is built of what it needs; nothing is cut out after."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
@@ -42,7 +43,19 @@ def compile_deployment(deployment: Deployment) -> Compiled:
     if asset is None or datacenter is None or not can_compile(asset):
         raise CannotCompile(_("What it ran is no longer in the marketplace, so it cannot be started again."))
     spec, secrets = _compiled(deployment, asset, _runtime(deployment, asset, datacenter))
+    spec = replace(spec, nodes=_only_on(datacenter))
     return storages.attach(datasets.fetch(spec, deployment), secrets, deployment)
+
+
+def _only_on(datacenter: Datacenter) -> tuple[str, ...] | None:
+    """Where only machines that passed their tests take jobs: those."""
+    if not datacenter.cluster.only_tested:
+        return None
+    passed = tuple(str(pk) for pk in datacenter.nodes.filter(passed=True).order_by("pk").values_list("pk", flat=True))
+    if not passed:
+        text = _("Only machines that passed their tests take jobs in %(name)s, and none has.")
+        raise CannotCompile(text % {"name": datacenter})
+    return passed
 
 
 def _compiled(deployment: Deployment, asset: Asset, runtime: Runtime) -> Compiled:

@@ -16,7 +16,7 @@ from .sizes import DIMENSIONS, freedom, is_named, matches, never, number, taken
 
 
 def why_not_now(request: DeployRequest, capacity: Capacity) -> str:
-    """Closed to this person, kept for others' projects, or in maintenance."""
+    """Closed to this person, kept for others' projects, in maintenance, or not tested."""
     if capacity.closed:
         return capacity.closed
     if capacity.only_projects and request.project not in capacity.projects:
@@ -24,6 +24,8 @@ def why_not_now(request: DeployRequest, capacity: Capacity) -> str:
     if capacity.maintenance and capacity.in_maintenance:
         values = {"until": f"{localtime(capacity.maintenance.ends):%F %H:%M}", "reason": capacity.maintenance.reason}
         return _("It is in maintenance until %(until)s: %(reason)s.") % values
+    if capacity.nodes and all(node.kept_back for node in capacity.nodes):
+        return _("Only machines that passed their tests take jobs there, and none has. Its operator can test them.")
     return ""
 
 

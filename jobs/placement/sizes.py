@@ -62,7 +62,7 @@ def offering(capacity: Capacity, runtime: Runtime) -> list[NodeCapacity]:
         Runtime.PACKAGE: lambda node: node.offers_packages,
         Runtime.CONTAINER: lambda node: node.offers_containers,
     }
-    return [node for node in capacity.nodes if offers[runtime](node)]
+    return [node for node in capacity.nodes if offers[runtime](node) and not node.kept_back]
 
 
 def too_small(asked: ResourceRequest, node: NodeCapacity) -> set[str]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from datacenters.interface import Adapter, DatacenterError, JobEvent, JobNotFound, JobState
 from datacenters.models import Cluster
+from datacenters.node_tests import running
 from datacenters.services import adapter_for, note_unreachable, refresh
 from jobs import news, outages, projection, reconciling
 from jobs.models import FINAL, Deployment
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 BACK_OFF_SECONDS = (0.3, 1.0, 2.0, 4.0)
 # An agent that is started anew is back within this time: nobody needs to hear of it.
 OUT_OF_REACH_SECONDS = 15.0
-LOGS_SECONDS, USAGE_SECONDS, NODES_SECONDS = 0.5, 10.0, 15.0
+LOGS_SECONDS, USAGE_SECONDS, NODES_SECONDS, TESTS_SECONDS = 0.5, 10.0, 15.0, 5.0
 
 
 class ClusterWatch:
@@ -43,6 +44,7 @@ class ClusterWatch:
             Loop(f"logs of {cluster}", self._logs.turn, LOGS_SECONDS),
             Loop(f"usage of {cluster}", lambda: sample(self.adapter(), self.live()), USAGE_SECONDS),
             Loop(f"nodes of {cluster}", self._refresh, NODES_SECONDS),
+            Loop(f"tests of {cluster}", lambda: running.turn(cluster), TESTS_SECONDS),
         ]
 
     def start(self) -> None:

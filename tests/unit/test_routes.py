@@ -158,6 +158,7 @@ GET  datacenter-statistics  302 200 200 200 200 200
 GET  topology               302 403 403 403 403 200
 GET  node                   302 200 200 200 200 200
 POST node-eligibility       302 403 403 403 403 302
+POST node-test              302 403 403 403 403 302
 POST node-drain             302 403 403 403 403 422
 POST node-stop-drain        302 403 403 403 403 302
 GET  storages               302 200 200 200 200 200
@@ -295,6 +296,8 @@ GET    get_datacenter_statistics 401 200 200 200 200 200 read
 GET    list_nodes               401 200 200 200 200 200 read
 GET    get_node                 401 200 200 200 200 200 read
 PATCH  change_node              401 403 403 403 403 409 write
+GET    list_node_tests          401 200 200 200 200 200 read
+POST   test_node                401 403 403 403 403 202 write
 POST   drain_node               401 403 403 403 403 409 write
 DELETE end_drain                401 403 403 403 403 409 write
 GET    list_clusters            401 403 403 403 403 200 read

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import AuditEvent
 from datacenters import services as datacenters
@@ -114,10 +115,11 @@ def test_the_same_by_rest(border, node, client, bearer, who):
     assert client.delete(f"{address}/drain", headers=headers).json()["ready"]
 
 
-def test_what_is_kept_of_a_drain_ends_with_it(node, who):
+def test_what_is_kept_of_a_drain_ends_with_it(node):
     """A list from before the drain does not end it; one from a while later does."""
-    columns = {"draining": False, "datacenter": node.datacenter}
-    node.drain_began = node.seen
-    assert datacenters._drain(node, columns) == {}
-    node.drain_began = node.seen - timedelta(minutes=5)
-    assert datacenters._drain(node, columns)["drain_reason"] == ""
+    for minutes, kept in ((0, "New disk"), (5, "")):
+        node.drain_began, node.drain_reason = timezone.now() - timedelta(minutes=minutes), "New disk"
+        node.save()
+        datacenters.forget_ended_drains()
+        node.refresh_from_db()
+        assert node.drain_reason == kept

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from jobs import archive
 from jobs.models import Deployment, Storage
 from jobs.requests import DatasetRequest, StorageRequest
@@ -62,6 +63,12 @@ def storages_of(deployment: Deployment) -> list[Attachment]:
     rows = Storage.objects.filter(pk__in=[one.storage for one in asked]).values_list("pk", "name")
     names = {str(pk): name for pk, name in rows}
     return [_attachment(one, names.get(one.storage, ""), states.get(one.target, {})) for one in asked]
+
+
+def openable(deployment: Deployment, person: User) -> set[str]:
+    """Ids of its storages whose files this person may see: an attached one may be somebody's own."""
+    asked = [one["storage"] for one in deployment.request.get("storages") or ()]
+    return {str(pk) for pk in Storage.objects.visible_to(person).filter(pk__in=asked).values_list("pk", flat=True)}
 
 
 def datasets_of(deployment: Deployment) -> list[DatasetRequest]:

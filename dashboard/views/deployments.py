@@ -138,6 +138,7 @@ def _status_context(request: HttpRequest, deployment: Deployment) -> dict[str, A
         "why_not": why_not,
         "stages": stages_of(deployment),
         "attachments": attachments.storages_of(deployment),
+        "openable": attachments.openable(deployment, person(request)),
         "lifetime": lifetimes.lifetime_of(deployment),
         "endpoints": endpoints,
         "run_url": "" if why_not else addresses.known_run_url(deployment),  # MLflow is an endpoint

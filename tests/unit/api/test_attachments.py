@@ -146,6 +146,20 @@ def sent(**more):
     return {"title": "Digits", "project": "ada", **more}
 
 
+def test_the_page_leads_to_the_files_of_a_storage_for_those_who_may_see_them(
+    client, ada, bob, site, digits, photos, post
+):
+    bobs = linked(bob, "Diary")
+    rows = [{"storage": str(photos.pk), "path": "2026/june"}, {"storage": str(bobs.pk)}]
+    deployment = post(bob, storages=rows, project="ada").json()["id"]
+    address = reverse("storage", args=[photos.pk])
+    client.force_login(ada)
+    page = client.get(reverse("deployment", args=[deployment])).content.decode()
+    assert f'href="{address}?path=2026%2Fjune"' in page or f'href="{address}?path=2026/june"' in page
+    assert "Diary" in page
+    assert reverse("storage", args=[bobs.pk]) not in page
+
+
 def test_the_page_attaches_what_its_rows_say(client, ada, site, digits, photos):
     client.force_login(ada)
     rows = {"storages-0-storage": str(photos.pk), "storages-0-path": "in", "datasets-0-source": DOI}

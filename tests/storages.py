@@ -60,6 +60,9 @@ class Server:
             assert time.monotonic() < until, f"rclone serve {self.kind} does not start"
             time.sleep(0.05)
 
+    def signal(self, number: int) -> None:
+        self._processes[-1].send_signal(number)
+
     def stop(self) -> None:
         for process in self._processes:
             process.kill()

@@ -229,8 +229,9 @@ WORDS: Sequence[tuple[re.Pattern[str], Callable[[], StorageProblem]]] = (
     (_pattern(r"already exists|directory not empty|is a file not a directory|not a directory"), already_there),
     (
         _pattern(
-            r"connection refused|connection reset|no such host|i/o timeout|unreachable|deadline exceeded|dial tcp|"
-            r"broken pipe|\bEOF\b|handshake|couldn't connect|socks connect|server misbehaving|\b50[234]\b"
+            r"connection refused|connection reset|no such host|i/o timeout|timeout awaiting|unreachable|dial tcp|"
+            r"deadline exceeded|broken pipe|\bEOF\b|handshake|couldn't connect|socks connect|server misbehaving|"
+            r"\b50[234]\b"
         ),
         unreachable,
     ),

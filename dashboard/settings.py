@@ -40,6 +40,8 @@ SERAI_PORT = env.number("SERAI_PORT", 8000)
 SERAI_URL = env.url("SERAI_URL", f"http://127.0.0.1:{SERAI_PORT}")
 # Each endpoint of each deployment opens on a host of its own below this one (API.md, "The gateway").
 SERAI_APPS_HOST = env.text("SERAI_APPS_HOST", f"apps.localhost:{SERAI_PORT}")
+# An ingress beside the nodes that shows endpoints by itself and asks Serai about each request.
+SERAI_INGRESS = env.flag("SERAI_INGRESS", False)
 ALLOWED_HOSTS = env.words("SERAI_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]") + [
     host for host in [urlsplit(SERAI_URL).hostname] if host
 ]

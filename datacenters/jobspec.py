@@ -60,6 +60,8 @@ class Port:
     health_path: str | None = None
     # In a job with a network of its own: where its tasks listen there. None: the same number as outside.
     inside: int | None = None
+    # Where an ingress beside the nodes shows it by itself, after it asked Serai. Empty: Serai's gateway alone does.
+    host: str = ""
 
 
 # What all tasks of an allocation share and what ends with it; relative, so that no operator has to allow it.

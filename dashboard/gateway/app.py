@@ -7,13 +7,14 @@ from http import HTTPMethod
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.http import HttpResponse
 from django.http.request import split_domain_port, validate_host
 from django.utils.translation import gettext as _
 
 from accounts.models import TOKEN_PREFIX
 from dashboard.models import CodeRefused
 
-from . import doors, sockets
+from . import doors, forward_auth, sockets
 from .access import Credentials, Doorkeeper, NotAllowed, NotFound, NotReady, Refusal, Upstream, may_ask
 from .answers import Receive, Scope, Send, refusal_response, send_response
 from .bodies import body_limit, declares_too_much, limited, too_much
@@ -52,6 +53,8 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
+        elif forward_auth.is_check(scope) and not _is_below_apps(scope):
+            await send_response(send, await self._check(scope))
         elif _is_ours(scope):
             await self._serve(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -82,6 +85,21 @@ class Gateway:
             else:
                 await send_response(send, refusal_response(refusal, scope, place))
 
+    async def _check(self, scope: Scope) -> HttpResponse:
+        """What a proxy is told that asks about a request to an endpoint's own host."""
+        place: Place | None = None
+        asked = scope
+        try:
+            asked = forward_auth.asked_about(scope)
+            place, path = _place(asked)
+            if place.prefix:
+                raise NotFound(_("There is nothing here, or it is not yours."))
+            caller, upstream = await self._admit(asked, place, path)
+        except Refusal as refusal:
+            return refusal_response(refusal, asked, place)
+        self.use.note(place)
+        return forward_auth.yes(asked, place, upstream, caller)
+
     async def _enter(self, scope: Scope, place: Place, path: bytes, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or path != doors.ENTER or scope["method"] != "POST":
             raise NotFound(_("There is nothing here."))
@@ -95,6 +113,12 @@ class Gateway:
         await send_response(send, response)
 
     async def _pass(self, scope: Scope, place: Place, path: bytes, receive: Receive, send: Send) -> None:
+        caller, upstream = await self._admit(scope, place, path)
+        exchange = Exchange(scope, place, upstream, caller, _target(scope, path))
+        await self._exchange(exchange, _credentials(scope["headers"], place), receive, send)
+
+    async def _admit(self, scope: Scope, place: Place, path: bytes) -> tuple[Caller, Upstream]:
+        """Who asks, and where the endpoint answers; Refusal if this request may not reach it."""
         host = value_of(scope["headers"], b"host") or ""
         credentials = _credentials(scope["headers"], place)
         if credentials.token is None:
@@ -102,8 +126,7 @@ class Gateway:
         upstream = await self.doorkeeper.admit(credentials, place)
         if not may_ask(upstream, path) or (upstream.only and scope["type"] != "http"):
             raise NotFound(_("There is nothing here, or it is not yours."))
-        exchange = Exchange(scope, place, upstream, _caller(scope, host, credentials), _target(scope, path))
-        await self._exchange(exchange, credentials, receive, send)
+        return _caller(scope, host, credentials), upstream
 
     async def _exchange(self, exchange: Exchange, credentials: Credentials, receive: Receive, send: Send) -> None:
         watching = asyncio.create_task(self._until_not_allowed(credentials, exchange.place, exchange.upstream))
@@ -133,8 +156,12 @@ class Gateway:
 
 
 def _is_ours(scope: Scope) -> bool:
+    return _is_below_apps(scope) or scope["raw_path"].startswith(MAIN_HOST_ROOM)
+
+
+def _is_below_apps(scope: Scope) -> bool:
     hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-    return any(is_apps_host(host) for host in hosts) or scope["raw_path"].startswith(MAIN_HOST_ROOM)
+    return any(is_apps_host(host) for host in hosts)
 
 
 def _place(scope: Scope) -> tuple[Place, bytes]:

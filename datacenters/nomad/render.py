@@ -23,6 +23,8 @@ from datacenters.jobspec import (
     TaskSpec,
 )
 
+from . import ingress
+
 GROUP = "serai"
 MAIN_META = "serai_main"  # names of the main tasks, so that a list of jobs is enough to know a status
 SECRETS_FILE = "secrets/serai.env"
@@ -139,7 +141,9 @@ def _network(spec: JobSpec) -> dict[str, Any]:
 
 
 def _service(spec: JobSpec, port: Port) -> dict[str, Any]:
-    return {"Name": f"{spec.id}-{port.label}".lower(), "PortLabel": port.label, "Provider": "nomad"}
+    name = f"{spec.id}-{port.label}".lower()
+    told = {"Tags": tags} if (tags := ingress.tags(name, port)) else {}
+    return {"Name": name, "PortLabel": port.label, "Provider": "nomad", **told}
 
 
 def _task(task: TaskSpec, spec: JobSpec, drivers: Drivers) -> dict[str, Any]:

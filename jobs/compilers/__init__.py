@@ -14,7 +14,7 @@ from jobs.placement import needs_of, runtime_in
 from jobs.tools import Tool
 from marketplace.models import Asset, Kind
 
-from . import cvat_export, datasets, script, storages
+from . import cvat_export, datasets, script, shown, storages
 from .flower import compile_client, compile_server
 from .module import compile_module
 from .parts import CannotCompile
@@ -44,6 +44,7 @@ def compile_deployment(deployment: Deployment) -> Compiled:
         raise CannotCompile(_("What it ran is no longer in the marketplace, so it cannot be started again."))
     spec, secrets = _compiled(deployment, asset, _runtime(deployment, asset, datacenter))
     spec = replace(spec, nodes=_only_on(datacenter))
+    spec = shown.by_an_ingress(spec, deployment)
     return storages.attach(datasets.fetch(spec, deployment), secrets, deployment)
 
 

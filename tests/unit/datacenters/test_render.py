@@ -105,6 +105,22 @@ def test_ports_are_dynamic_and_each_has_a_service_of_its_own():
     assert group["Networks"] == [{"Mode": "host", "DynamicPorts": [{"Label": "api"}, {"Label": "Monitor-1"}]}]
     assert [service["Name"] for service in group["Services"]] == [f"{JOB_ID}-api", f"{JOB_ID}-monitor-1"]
     assert {service["Provider"] for service in group["Services"]} == {"nomad"}
+    assert not any("Tags" in service for service in group["Services"])
+
+
+def test_a_port_that_an_ingress_shows_tells_it_so_and_whom_to_ask():
+    host = "api-1.apps.example.net"
+    spec = a_spec(a_task(), ports=(Port("api", host=host), Port("ide")))
+    shown, not_shown = job_json(spec)["TaskGroups"][0]["Services"]
+    router = f"traefik.http.routers.{JOB_ID}-api"
+    assert shown["Tags"] == [
+        "traefik.enable=true",
+        f"{router}.rule=Host(`{host}`) && !PathPrefix(`/.serai/`)",
+        f"{router}.entrypoints=websecure",
+        f"{router}.tls=true",
+        f"{router}.middlewares=serai@file",
+    ]
+    assert "Tags" not in not_shown
 
 
 def test_cores_are_shares_and_nomads_least_is_kept():
@@ -321,7 +337,7 @@ ALLOWED = {
     "Update": {"MaxParallel"},
     "Networks": {"Mode", "DynamicPorts"},
     "DynamicPorts": {"Label", "To"},
-    "Services": {"Name", "PortLabel", "Provider"},
+    "Services": {"Name", "PortLabel", "Provider", "Tags"},
     "Tasks": {"Name", "Driver", "Config", "Env", "Resources", "RestartPolicy", "KillSignal", "KillTimeout"}
     | {"LogConfig", "Templates", "Lifecycle", "User"},
     "Config": {"command", "args", "image", "init", "ports", "mount", "security_opt", "pids_limit", "shm_size"},

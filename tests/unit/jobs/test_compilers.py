@@ -165,3 +165,9 @@ def test_the_service_is_always_told_which_model(tmp_path):
     (tmp_path / "deepaas-run").chmod(0o755)
     said = run_module("serve", "--listen-port", "1", PATH=f"{tmp_path}:/bin:/usr/bin").stdout
     assert said == "--listen-port 1 --model-name tiny\n"
+
+
+def test_an_ingress_shows_what_has_no_login_of_its_own_and_only_where_there_is_one(deployed, settings):
+    assert [port.host for port in compile_deployment(deployed)[0].ports] == [""]
+    settings.SERAI_INGRESS, settings.SERAI_APPS_HOST = True, "apps.example.net"
+    assert [port.host for port in compile_deployment(deployed)[0].ports] == [f"api-{deployed.pk}.apps.example.net"]

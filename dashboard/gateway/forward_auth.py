@@ -24,7 +24,7 @@ class Unasked(Refusal):
 
 
 def is_check(scope: Scope) -> bool:
-    return scope["type"] == "http" and scope["raw_path"] == CHECK
+    return bool(scope["type"] == "http" and scope["raw_path"] == CHECK)
 
 
 def asked_about(scope: Scope) -> Scope:

@@ -21,6 +21,7 @@ from dashboard.argument_fields import ArgumentField
 from dashboard.form_bodies import ARGUMENT, OPTION, RESOURCES, SWEPT, asked_asset, fields_of, no_asset, pointer_of
 from dashboard.place_fields import NAMES as PLACE_NAMES
 from dashboard.place_fields import PlaceForm
+from dashboard.queues import with_queue
 from datacenters.capacity import Capacity
 from datacenters.jobspec import JobKind
 from jobs import options, placement, planning, refusals, tools
@@ -357,7 +358,8 @@ def plan_of(form: DeployForm) -> placement.Plan:
     """Where a checked form's deployment would go, as the planner ranks it."""
     request = form.deploy_request()
     assert form.asset is not None
-    return planning.plan_for(request, form.asset, form.owner, form.capacities)
+    plan = planning.plan_for(request, form.asset, form.owner, form.capacities)
+    return with_queue(plan, request, form.asset, form.owner)
 
 
 def api_body(form: DeployForm) -> dict[str, Any]:

@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dashboard.views.nodes")),
     path("", include("dashboard.views.statistics")),
     path("", include("dashboard.views.placing")),
+    path("", include("dashboard.views.queues")),
     path("", include("dashboard.views.clusters")),
     path("", include("dashboard.views.project_tokens")),
     path("", include("dashboard.views.api_docs")),

@@ -37,6 +37,15 @@ def hold(request: DeployRequest, asset: Asset, *, project: Project, owner: User)
     return Held(why) if why else None
 
 
+def foretold(request: DeployRequest, asset: Asset, *, project: Project, owner: User) -> str:
+    """What would keep it from going at once, as it stands now; empty if nothing does."""
+    try:
+        waits = hold(request, asset, project=project, owner=owner)
+    except QuotaExceeded as excess:
+        return _("It would be refused now. %(why)s") % {"why": excess}
+    return _("It would wait in the queue of its project. %(why)s") % {"why": waits.reason} if waits else ""
+
+
 def _why_not_yet(request: DeployRequest, asset: Asset, project: Project, owner: User) -> str:
     if queue_of(project, model_of(request.resources)):
         return _("Others of this project wait before it.")

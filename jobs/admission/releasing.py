@@ -79,14 +79,14 @@ def _choice(deployment: Deployment) -> Choice | None:
 # ── Telling ──────────────────────────────────────────────────────────────────────────────────────
 def _tell(place: Place) -> None:
     """Written when its place changes, not at each guess."""
-    known = place.deployment.evidence.get("queue") or {}
+    known = place.deployment.evidence
     if (known.get("place"), known.get("of")) == (place.number, place.of):
         return
     expected = place.expected.isoformat(timespec="minutes") if place.expected else None
-    queue = {"place": place.number, "of": place.of, "gpu_model": place.model, "expected": expected}
-    waiting = held().filter(pk=place.deployment.pk)
-    why = place.deployment.evidence.get("why", "")
-    waiting.change(reason=sentence(place, why), evidence={"queue": queue, "why": why})
+    said = {"place": place.number, "of": place.of, "gpu_model": place.model, "expected": expected}
+    why = known.get("why", "")
+    evidence = {name: value for name, value in {**said, "why": why}.items() if value}
+    held().filter(pk=place.deployment.pk).change(reason=sentence(place, why), evidence=evidence)
 
 
 def sentence(place: Place, why: str) -> str:

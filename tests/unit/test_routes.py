@@ -185,6 +185,7 @@ GET  storage-place          302 404 403 200 200 404
 POST storage-place          302 404 403 302 302 404
 POST my-favour              302 302 302 302 302 302
 POST project-favour         302 404 403 403 302 302
+GET  project-queue          302 404 200 200 200 200
 GET  datacenter-footprint   302 403 403 403 403 200
 POST datacenter-footprint   302 403 403 403 403 302
 GET  api-docs               302 200 200 200 200 200
@@ -291,6 +292,7 @@ PUT    set_storage_place        401 404 403 200 200 404 write
 GET    get_my_favour            401 200 200 200 200 200 read
 PUT    set_my_favour            401 200 200 200 200 200 write
 GET    get_project_favour       401 404 200 200 200 200 read
+GET    get_project_queue        401 404 200 200 200 200 read
 PUT    set_project_favour       401 404 403 403 200 200 write
 GET    get_datacenter_statistics 401 200 200 200 200 200 read
 GET    list_nodes               401 200 200 200 200 200 read

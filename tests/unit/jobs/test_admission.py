@@ -54,7 +54,7 @@ def test_a_training_beyond_adas_share_waits_and_says_where_it_stands(ada, train,
     admission.release()
     assert waits(third)
     assert f"in the queue of {ada.personal_project}, at place 2 of 2." in third.reason
-    assert third.evidence["queue"] == {"place": 2, "of": 2, "gpu_model": "", "expected": None}
+    assert (third.evidence["place"], third.evidence["of"]) == (2, 2)
 
 
 def test_it_goes_by_itself_once_another_has_ended(ada, train, room_for):
@@ -67,7 +67,7 @@ def test_it_goes_by_itself_once_another_has_ended(ada, train, room_for):
     assert second.reason == ""
     assert "Its turn has come. It goes to ifca." in second.events.get(verb="admitted").sentence
     assert second in Deployment.objects.due()
-    assert third.evidence["queue"]["place"] == 1
+    assert third.evidence["place"] == 1
 
 
 def test_what_waits_is_sent_by_no_worker_and_holds_no_share(ada, train, room_for):

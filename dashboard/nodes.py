@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from accounts.models import Capability, User
 from datacenters.capacity import NodeCapacity
-from datacenters.interface import Held
+from datacenters.interface import DeviceGroup, Held
 from datacenters.jobspec import CORE_MHZ
 from datacenters.models import Datacenter, Node
 from datacenters.services import capacity_of
@@ -109,7 +109,8 @@ class Device:
 
 
 def devices_of(node: Node) -> list[Device]:
-    return [Device(**group, mig=_mig_profile(group["model"])) for group in node.devices]
+    groups = [DeviceGroup(**group) for group in node.devices]
+    return [Device(**vars(group), mig=_mig_profile(group.model)) for group in groups]
 
 
 def _mig_profile(model: str) -> str:

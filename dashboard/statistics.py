@@ -1,6 +1,6 @@
 """How full a datacenter was over time, for its page and for REST."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,13 +19,24 @@ SPANS: Mapping[str, tuple[str | Promise, int]] = {
     "week": (_("7 days"), 7 * DAY_HOURS),
     "quarter": (_("90 days"), MOST_HOURS),
 }
-# What is drawn: what of it is used, what there was, in words.
-LINES: Sequence[tuple[str, str, str | Promise]] = (
-    ("used_cpu_cores", "cpu_cores", _("CPU cores used")),
-    ("used_memory_mb", "memory_mb", _("Memory used (MB)")),
-    ("used_disk_mb", "disk_mb", _("Disk used (MB)")),
-    ("used_gpus", "gpus", _("GPUs used")),
-    ("queued", "", _("Deployments that wait")),
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is drawn: what of it is used, what there was (if it has an end), in words and their unit."""
+
+    used: str
+    total: str
+    words: str | Promise
+    unit: int = 1
+
+
+LINES = (
+    Line("used_cpu_cores", "cpu_cores", _("CPU cores used")),
+    Line("used_memory_mb", "memory_mb", _("Memory used (GB)"), 1_000),
+    Line("used_disk_mb", "disk_mb", _("Disk used (GB)"), 1_000),
+    Line("used_gpus", "gpus", _("GPUs used")),
+    Line("queued", "", _("Deployments that wait")),
 )
 
 
@@ -54,15 +65,33 @@ def series(datacenter: Datacenter, hours: int) -> Series:
 
 
 def summaries(datacenter: Datacenter, hours: int) -> list[Summary]:
-    names = {name for used, total, _words in LINES for name in (used, total) if name}
+    names = {name for line in LINES for name in (line.used, line.total) if name}
     asked = {f"{how}_{name}": kind(name) for name in names for how, kind in (("mean", Avg), ("most", Max))}
     found = _since(datacenter, hours).aggregate(**asked)
     if found["mean_cpu_cores"] is None:
         return []
     return [
-        Summary(words, found[f"mean_{used}"], found[f"most_{used}"], found[f"most_{total}"] if total else 0)
-        for used, total, words in LINES
-        if total != "gpus" or found["most_gpus"]
+        Summary(
+            line.words,
+            found[f"mean_{line.used}"] / line.unit,
+            found[f"most_{line.used}"] / line.unit,
+            found[f"most_{line.total}"] / line.unit if line.total else 0,
+        )
+        for line in LINES
+        if line.total != "gpus" or found["most_gpus"]
+    ]
+
+
+def drawn(found: Series) -> list[dict[str, object]]:
+    """As static/js/charts.js takes it."""
+
+    def column(name: str, unit: int) -> list[float]:
+        return [round(amount / unit, 2) for amount in found.columns.get(name, ())]
+
+    return [
+        {"title": str(line.words), "used": column(line.used, line.unit), "total": column(line.total, line.unit)}
+        for line in LINES
+        if line.total != "gpus" or any(found.columns["gpus"])
     ]
 
 

@@ -15,12 +15,7 @@ from datacenters.models import Datacenter
 def figures(request: HttpRequest, name: str) -> JsonResponse:
     _words, hours = statistics.SPANS.get(request.GET.get("span", ""), statistics.SPANS["day"])
     found = statistics.series(get_object_or_404(Datacenter, name=name), hours)
-    lines = [
-        {"title": str(words), "used": found.columns[used], "total": found.columns[total] if total else []}
-        for used, total, words in statistics.LINES
-        if total != "gpus" or any(found.columns["gpus"])
-    ]
-    return JsonResponse({"times": [time.timestamp() for time in found.times], "lines": lines})
+    return JsonResponse({"times": [time.timestamp() for time in found.times], "lines": statistics.drawn(found)})
 
 
 urlpatterns = [

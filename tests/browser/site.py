@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.models import AuditEvent, Role, User, create_person
-from datacenters.models import Cluster, Datacenter, Node
+from datacenters.models import Cluster, Datacenter, DatacenterSample, Node, NodeTest
+from datacenters.node_tests.models import Outcome
 from jobs.models import Deployment, DeploymentEvent, DeploymentKind, Status, Sweep, UsageSample, as_json
 from jobs.requests import DeployRequest
 from marketplace.models import Kind, Module, Source, SourceKind
@@ -46,6 +47,7 @@ def furnish(owner: User) -> None:
     for number, status in enumerate(sorted(Status, key=TOLD_FIRST.__contains__, reverse=True)):
         _deployment(owner, module, datacenter, status, number)
     _sweep(owner, module)
+    _life_of_the_machine(owner, datacenter)
     AuditEvent.record(owner, "user.signed-in", owner)
     _project(owner)
 
@@ -88,6 +90,42 @@ def _datacenter() -> Datacenter:
         cpu_mhz=20_000, memory_mb=32_000, disk_mb=200_000, used_cpu_mhz=6_000, used_memory_mb=9_000, devices=[GPU],
     )  # fmt: skip
     return datacenter
+
+
+def _life_of_the_machine(owner: User, datacenter: Datacenter) -> None:
+    """Who is on it, how it was tested, and how full the datacenter was for two days."""
+    running = Deployment.objects.get(status=Status.RUNNING)
+    sizes = {"cpu_mhz": 2_000, "memory_mb": 3_000, "disk_mb": 1_000}
+    gpu = {"devices": {"T4": 1}}
+    held = [
+        {"allocation_id": "a1", "job_id": running.job_id, **sizes, **gpu},
+        {"allocation_id": "a2", "job_id": "somebody-elses", **sizes, "devices": {}},
+    ]
+    drivers = [
+        {"name": "docker", "healthy": False, "description": "Failed to connect to docker daemon"},
+        {"name": "raw_exec", "healthy": True, "description": "Healthy"},
+    ]
+    datacenter.nodes.update(
+        held=held, driver_health=drivers, version="2.0.6", meta={"serai_python": "/usr/bin/python3"}
+    )
+    node = datacenter.nodes.get()
+    worked = {"name": "python", "ok": True, "sentence": "Programs run: Python 3.11.7."}
+    untried = {"name": "gpu", "ok": None, "sentence": "Its GPUs are simulated."}
+    failed = {"name": "packages", "ok": False, "sentence": "A package could not be installed: no route to host."}
+    for days, outcome, last in ((8, Outcome.FAILED, failed), (1, Outcome.PASSED, untried)):
+        asked = timezone.now() - timedelta(days=days)
+        NodeTest.objects.create(
+            node=node, outcome=outcome, asked=asked, asked_by=owner if days == 1 else None, findings=[worked, last]
+        )
+    at = timezone.now()
+    DatacenterSample.objects.bulk_create(
+        DatacenterSample(
+            datacenter=datacenter, at=at - timedelta(minutes=5 * number), cpu_cores=8, used_cpu_cores=number % 7,
+            memory_mb=32_000, used_memory_mb=900 * (number % 30), disk_mb=200_000, used_disk_mb=1_000 + number,
+            gpus=2, used_gpus=number % 3, queued=number % 4,
+        )
+        for number in range(200)
+    )  # fmt: skip
 
 
 def _modules() -> Module:

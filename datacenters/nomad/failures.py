@@ -5,26 +5,30 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
 from datacenters.interface import Reason
 
 Event = Mapping[str, Any]
 States = Mapping[str, Mapping[str, Any]]  # Nomad's TaskStates: name → state
 
 # What the operator's tasks do, for people who never heard of tasks.
-DOES = {
-    "packages": "Installing the module's packages",
-    "storage": "Preparing the storage",
-    "storages": "Attaching the storages",
-    "storage-wait": "Attaching the storages",
-    "storages-end": "Writing to the storages",
-    "datasets": "Fetching the datasets",
+DOES: Mapping[str, str | Promise] = {
+    "packages": gettext_lazy("Installing the module's packages"),
+    "storage": gettext_lazy("Preparing the storage"),
+    "storages": gettext_lazy("Attaching the storages"),
+    "storage-wait": gettext_lazy("Attaching the storages"),
+    "storages-end": gettext_lazy("Writing to the storages"),
+    "datasets": gettext_lazy("Fetching the datasets"),
 }
-SEE_THE_LOG = "Its log says more."
+SEE_THE_LOG = gettext_lazy("Its log says more.")
 NO_ROOM = re.compile(r"no space left on device|disk quota exceeded|disk of .* is full", re.IGNORECASE)
-DISK_FULL = "It could not be started, since the disk of the machine is full."
-MAKE_ROOM = "Tell the operator of the datacenter, and start it again once there is room."
+DISK_FULL = gettext_lazy("It could not be started, since the disk of the machine is full.")
+MAKE_ROOM = gettext_lazy("Tell the operator of the datacenter, and start it again once there is room.")
 CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT})
-MORE_MEMORY = "Start it again with more memory."
+MORE_MEMORY = gettext_lazy("Start it again with more memory.")
 
 
 def why_failed(states: States, memory_mb: Mapping[str, int], description: str = "") -> Reason:
@@ -69,29 +73,40 @@ def _of_task(name: str, state: Mapping[str, Any], memory_mb: int) -> Reason:
         if found and (reason := found(name, event, memory_mb)):
             return reason
     texts = [_text(event) for event in state.get("Events") or () if event.get("Type") != "Not Restarting"]
-    return Reason(f"{_task(name)} failed{_colon(texts[-1] if texts else '')}", SEE_THE_LOG)
+    return Reason(f"{_task(name)} failed{_colon(texts[-1] if texts else '')}", str(SEE_THE_LOG))
 
 
 def _of_the_allocation(description: str) -> Reason:
     text = "" if description in ("", "Failed tasks") else description
-    return Reason(f"The node could not run the job{_colon(text)}", "Try again, or choose another datacenter.")
+    return Reason(
+        _("The node could not run the job%(colon)s") % {"colon": _colon(text)},
+        _("Try again, or choose another datacenter."),
+    )
 
 
 def _driver_failure(name: str, event: Event, _memory_mb: int) -> Reason:
     text = _text(event)
     evidence = {"event": text}
     if NO_ROOM.search(text):
-        return Reason(DISK_FULL, MAKE_ROOM, evidence)
+        return Reason(str(DISK_FULL), str(MAKE_ROOM), evidence)
     if image := re.search(r"[Ff]ailed to pull `([^`]+)`", text):
         return Reason(
-            f"The image {image[1]} could not be fetched.",
-            "Check its name and tag, and that the datacenter may reach its registry.",
+            _("The image %(image)s could not be fetched.") % {"image": image[1]},
+            _("Check its name and tag, and that the datacenter may reach its registry."),
             evidence,
         )
     if re.search(r"no such file|not (be )?found|executable file|could not find|failed to find", text, re.IGNORECASE):
-        whose = "" if name == "main" else f" of the task “{name}”"
-        return Reason(f"The program{whose} was not found on the node.", "Ask the datacenter's operator.", evidence)
-    return Reason(f"{_task(name)} could not be started: {_short(text)}", "Try again, or ask the operator.", evidence)
+        whose = "" if name == "main" else _(" of the task “%(name)s”") % {"name": name}
+        return Reason(
+            _("The program%(whose)s was not found on the node.") % {"whose": whose},
+            _("Ask the datacenter's operator."),
+            evidence,
+        )
+    return Reason(
+        _("%(task)s could not be started: %(short)s") % {"task": _task(name), "short": _short(text)},
+        _("Try again, or ask the operator."),
+        evidence,
+    )
 
 
 def _terminated(name: str, event: Event, memory_mb: int) -> Reason:
@@ -99,33 +114,66 @@ def _terminated(name: str, event: Event, memory_mb: int) -> Reason:
     evidence: dict[str, Any] = {"exit_code": code, "signal": number}
     if memory_mb:
         evidence["memory_mb"] = memory_mb
-    limit = f" its {memory_mb:,} MB of" if memory_mb else ""
+    limit = _(" its %(memory_mb)s MB of") % {"memory_mb": f"{memory_mb:,}"} if memory_mb else ""
     if (event.get("Details") or {}).get("oom_killed") == "true":
-        return Reason(f"{_task(name)} was ended because it needed more than{limit} memory.", MORE_MEMORY, evidence)
+        return Reason(
+            _("%(task)s was ended because it needed more than%(limit)s memory.")
+            % {"task": _task(name), "limit": limit},
+            str(MORE_MEMORY),
+            evidence,
+        )
     if number == signal.SIGKILL or code == 128 + signal.SIGKILL:
-        had = f" (it had {memory_mb:,} MB)" if memory_mb else ""
-        return Reason(f"{_task(name)} was killed, most likely because memory ran out{had}.", MORE_MEMORY, evidence)
+        had = _(" (it had %(memory_mb)s MB)") % {"memory_mb": f"{memory_mb:,}"} if memory_mb else ""
+        return Reason(
+            _("%(task)s was killed, most likely because memory ran out%(had)s.") % {"task": _task(name), "had": had},
+            str(MORE_MEMORY),
+            evidence,
+        )
     number = number or (code - 128 if 128 < code < 128 + signal.NSIG else 0)  # as a shell tells it
     if number in CRASHES:
-        return Reason(f"{_task(name)} crashed in compiled code ({signal.Signals(number).name}).", SEE_THE_LOG, evidence)
+        return Reason(
+            _("%(task)s crashed in compiled code (%(name)s).")
+            % {"task": _task(name), "name": signal.Signals(number).name},
+            str(SEE_THE_LOG),
+            evidence,
+        )
     if number:
-        return Reason(f"{_task(name)} was ended by signal {_signal(number)}.", SEE_THE_LOG, evidence)
+        return Reason(
+            _("%(task)s was ended by signal %(signal)s.") % {"task": _task(name), "signal": _signal(number)},
+            str(SEE_THE_LOG),
+            evidence,
+        )
     if code == 0:
-        return Reason(f"{_task(name)} ended, although a service should go on (exit code 0).", SEE_THE_LOG, evidence)
+        return Reason(
+            _("%(task)s ended, although a service should go on (exit code 0).") % {"task": _task(name)},
+            str(SEE_THE_LOG),
+            evidence,
+        )
     if code < 0:  # no program ends so
         why = str((event.get("Details") or {}).get("exit_message", ""))
-        return Reason(f"{_task(name)} was lost{_colon(why)}", "Start it again.", evidence)
+        return Reason(
+            _("%(task)s was lost%(colon)s") % {"task": _task(name), "colon": _colon(why)},
+            _("Start it again."),
+            evidence,
+        )
     if name in DOES:
-        return Reason(f"{DOES[name]} failed (exit code {code}).", f"The log of the task “{name}” says more.", evidence)
-    return Reason(f"{_task(name)} ended with exit code {code}.", SEE_THE_LOG, evidence)
+        return Reason(
+            _("%(doing)s failed (exit code %(code)s).") % {"doing": DOES[name], "code": code},
+            _("The log of the task “%(name)s” says more.") % {"name": name},
+            evidence,
+        )
+    return Reason(
+        _("%(task)s ended with exit code %(code)s.") % {"task": _task(name), "code": code}, str(SEE_THE_LOG), evidence
+    )
 
 
 def _no_download(name: str, event: Event, _memory_mb: int) -> Reason:
     text = _text(event)
     what = re.search(r'artifact "([^"]+)"', text)
     return Reason(
-        f"A file that {_task(name, lower=True)} needs could not be downloaded{f' ({what[1]})' if what else ''}.",
-        "Check that its address is right and that the datacenter may reach it.",
+        _("A file that %(task)s needs could not be downloaded%(which)s.")
+        % {"task": _task(name, lower=True), "which": f" ({what[1]})" if what else ""},
+        _("Check that its address is right and that the datacenter may reach it."),
         {"event": text},
     )
 
@@ -135,25 +183,40 @@ def _killed_for(name: str, event: Event, _memory_mb: int) -> Reason | None:
     text = _text(event)
     if "emplate failed" not in text:
         return None
-    return Reason(f"A file of {_task(name, lower=True)} could not be written: {_short(text)}", "", {"event": text})
+    return Reason(
+        _("A file of %(task)s could not be written: %(short)s")
+        % {"task": _task(name, lower=True), "short": _short(text)},
+        "",
+        {"event": text},
+    )
 
 
 def _set_up(name: str, event: Event, _memory_mb: int) -> Reason:
     text = _text(event)
     if NO_ROOM.search(text):
-        return Reason(DISK_FULL, MAKE_ROOM, {"event": text})
+        return Reason(str(DISK_FULL), str(MAKE_ROOM), {"event": text})
     return Reason(
-        f"{_task(name)} could not be set up{_colon(text)}", "Try again, or ask the operator.", {"event": text}
+        _("%(task)s could not be set up%(colon)s") % {"task": _task(name), "colon": _colon(text)},
+        _("Try again, or ask the operator."),
+        {"event": text},
     )
 
 
 def _disk(name: str, _event: Event, _memory_mb: int) -> Reason:
-    return Reason(f"{_task(name)} wrote more than its disk space.", "Start it again with more disk space.", {})
+    return Reason(
+        _("%(task)s wrote more than its disk space.") % {"task": _task(name)},
+        _("Start it again with more disk space."),
+        {},
+    )
 
 
 def _sibling(name: str, event: Event, _memory_mb: int) -> Reason:
     other = (event.get("Details") or {}).get("failed_sibling", "another task")
-    return Reason(f"{_task(name)} was ended because {other} failed.", f"The log of the task “{other}” says more.", {})
+    return Reason(
+        _("%(task)s was ended because %(other)s failed.") % {"task": _task(name), "other": other},
+        _("The log of the task “%(other)s” says more.") % {"other": other},
+        {},
+    )
 
 
 FAILURES: Mapping[str, Callable[[str, Event, int], Reason | None]] = {
@@ -173,7 +236,10 @@ def _after_restarts(sentence: str, state: Mapping[str, Any]) -> str:
     restarts = state.get("Restarts") or 0
     if not restarts:
         return sentence
-    return f"{sentence} It was restarted {'once' if restarts == 1 else f'{restarts} times'} before."
+    text = ngettext(
+        "%(sentence)s It was restarted once before.", "%(sentence)s It was restarted %(count)d times before.", restarts
+    )
+    return text % {"sentence": sentence, "count": restarts}
 
 
 # ── Waiting ──────────────────────────────────────────────────────────────────────────────────────
@@ -184,8 +250,8 @@ def _waits_for_a_secret(name: str, event: Event, _state: Mapping[str, Any]) -> R
     if "Missing" not in text:
         return None
     return Reason(
-        f"{_task(name)} waits for a secret that the datacenter does not have.",
-        "Stop it and start it again, so that its secrets are sent once more.",
+        _("%(task)s waits for a secret that the datacenter does not have.") % {"task": _task(name)},
+        _("Stop it and start it again, so that its secrets are sent once more."),
         {"task": name, "event": text},
     )
 
@@ -193,17 +259,20 @@ def _waits_for_a_secret(name: str, event: Event, _state: Mapping[str, Any]) -> R
 def _restarts_soon(name: str, event: Event, state: Mapping[str, Any]) -> Reason:
     delay = _number(event, "start_delay", "StartDelay") or 0
     code = exit_code(state)
-    ended = "ended" if code is None else f"ended with exit code {code}"
+    ended = _("ended") if code is None else _("ended with exit code %(code)s") % {"code": code}
     return Reason(
-        f"{_task(name)} {ended} and starts again in {max(1, round(delay / 1e9))} s.",
-        SEE_THE_LOG,
+        _("%(task)s %(ended)s and starts again in %(seconds)d s.")
+        % {"task": _task(name), "ended": ended, "seconds": max(1, round(delay / 1e9))},
+        str(SEE_THE_LOG),
         {"task": name, "restarts": state.get("Restarts") or 0, "exit_code": code},
     )
 
 
 def _pulls(_name: str, event: Event, _state: Mapping[str, Any]) -> Reason | None:
     image = (event.get("Details") or {}).get("image")
-    return Reason(f"The node fetches the image {image}.", "", {"image": image}) if image else None
+    return (
+        Reason(_("The node fetches the image %(image)s.") % {"image": image}, "", {"image": image}) if image else None
+    )
 
 
 WAITS: Mapping[str, Callable[[str, Event, Mapping[str, Any]], Reason | None]] = {
@@ -217,7 +286,7 @@ WAITS: Mapping[str, Callable[[str, Event, Mapping[str, Any]], Reason | None]] = 
 
 
 def _task(name: str, *, lower: bool = False) -> str:
-    known = "The program" if name == "main" else f"The task “{name}”"
+    known = _("The program") if name == "main" else _("The task “%(name)s”") % {"name": name}
     return known[0].lower() + known[1:] if lower else known
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,7 +118,7 @@ class _Agent:
             "options": {"fingerprint.denylist": DENIED, "driver.allowlist": "raw_exec"},
             "meta": {
                 "serai_python": "/usr/bin/python3",
-                "serai_uv": shutil.which("uv") or "",
+                "serai_uv": shutil.which("uv") or str(Path(sys.executable).with_name("uv")),
                 "serai_packages_root": str(self.folder / "packages"),
                 "serai_storage_root": str(self.folder / "storage"),
             },

@@ -150,6 +150,19 @@ def test_a_person_whose_own_share_is_full_lets_others_pass(ada, bob, ask, room_f
     assert (waits(adas), waits(bobs)) == (True, False)
 
 
+def test_what_no_place_takes_any_more_lets_others_pass_and_says_why(ada, bob, ask, settings):
+    settings.QUOTA_OF_PROJECT = {**settings.QUOTA_OF_PROJECT, "deployments": 1}
+    small = ask(kind=JobKind.BATCH, cpu_cores=0.1, memory_mb=100)
+    first = services.deploy(small, owner=ada)
+    large = services.deploy(ask(kind=JobKind.BATCH, cpu_cores=3, memory_mb=100), owner=ada)
+    bobs = services.deploy(small, owner=bob)
+    Node.objects.update(cpu_cores=2, cpu_mhz=2_000)  # the large machine was taken away
+    ends(first)
+    assert admission.release() == 1
+    assert (waits(large), waits(bobs)) == (True, False)
+    assert "3 CPU cores were asked for; the largest machine, in ifca, has 2 CPU cores" in large.reason
+
+
 # ── Full machines ────────────────────────────────────────────────────────────────────────────────
 def test_where_every_machine_is_full_a_training_waits_here_and_not_there(ada, train, site):
     Node.objects.update(used_memory_mb=8_000)

@@ -67,9 +67,15 @@ def test_the_joint_model_beats_each_alone_and_a_lost_client_ends_nothing(whole_s
     first, second = (started(api, server, part) for part in (1, 2))
     for client in (first, second):
         is_running(api, client)
+    lives = [shown(api, pk) for pk in (server, first, second)]
+    the_agent_is_killed(whole_stack)
     _one, two = until(lambda: rounds(api, server), lambda told: len(told) >= 2, 2 * SOON)[:2]
     assert (two["asked"], two["answered"]) == (2, 2)
     assert two["joint"]["accuracy"] > two["train"]["best alone"] + 0.3
+
+    for before in lives:  # nobody began anew, and nobody was told to have failed
+        now = shown(api, before["id"])
+        assert (now["status"], now["restarts"], now["endpoints"]) == ("running", 0, before["endpoints"])
 
     until(lambda: shown(api, server)["result"]["now"], lambda now: now == {"began": 3, "asked": 2}, SOON)
     end_as_a_crash_would(second)
@@ -85,6 +91,27 @@ def test_the_joint_model_beats_each_alone_and_a_lost_client_ends_nothing(whole_s
     figures = until(lambda: api.get(f"runs/{run}").json(), lambda found: found["status"] == "finished", SOON)
     assert "joint-model.npz" in api.get(f"runs/{run}/files", params={"path": "model"}).text
     assert figures["metrics"]["joint accuracy"] == pytest.approx(done["rounds"][2]["joint"]["accuracy"])
+
+
+def the_agent_is_killed(stack: Stack) -> None:
+    """With -9, in the middle of the run; the supervisor starts another one."""
+    before = agent_of(stack)
+    assert before is not None
+    before.kill()
+    until(lambda: agent_of(stack), lambda now: now is not None and now.pid != before.pid, SOON)
+
+
+def agent_of(stack: Stack) -> psutil.Process | None:
+    own = psutil.Process(stack.process.pid).children(recursive=True)
+    found = (process for process in own if process.is_running() and "datacenters.local" in command_of(process))
+    return next((process for process in found if "shim" not in command_of(process)), None)
+
+
+def command_of(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # ended meanwhile
+        return ""
 
 
 def started(api: httpx.Client, server: str, part: int) -> str:

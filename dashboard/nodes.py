@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from accounts.models import Capability, User
+from accounts.models import Capability, Project, User
 from datacenters.capacity import NodeCapacity
 from datacenters.interface import DeviceGroup, Held
 from datacenters.jobspec import CORE_MHZ
@@ -176,3 +176,24 @@ def _place(machines: tuple[Machine, ...]) -> Place:
         free_gpus=sum(device.free for device in gpus),
         jobs=sum(len(machine.tenants.known) + machine.tenants.others for machine in machines),
     )
+
+
+@dataclass(frozen=True)
+class ProjectUse:
+    """What the deployments of one project hold of a datacenter; without a name: of all that the reader may not know."""
+
+    project: Project | None
+    jobs: int
+    use: Use
+
+
+def use_by_project(datacenter: Datacenter, reader: User) -> list[ProjectUse]:
+    """Whoever holds most cores first, and all others as one sum at the end."""
+    found = tenants_of(list(datacenter.nodes.defer("driver_health", "meta")), reader).values()
+    by_project: dict[Project, list[Use]] = {}
+    for tenant in (tenant for tenants in found for tenant in tenants.known):
+        by_project.setdefault(tenant.deployment.project, []).append(tenant.use)
+    known = [ProjectUse(project, len(uses), sum(uses, Use())) for project, uses in by_project.items()]
+    others = ProjectUse(None, sum(one.others for one in found), sum((one.others_use for one in found), Use()))
+    known.sort(key=lambda one: -one.use.cpu_cores)
+    return [*known, others] if others.jobs else known

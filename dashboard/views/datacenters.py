@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import Capability
-from dashboard import datacenters, statistics
+from dashboard import datacenters, nodes, statistics
 from dashboard.clusters import must_operate
 from dashboard.datacenter_forms import DescriptionForm, MaintenanceForm
 from dashboard.maps import map_of
@@ -80,6 +80,7 @@ def _page(
         "one_person": ONE_PERSON,
         "form": form,
         "maintenance_form": maintenance_form,
+        "uses": nodes.use_by_project(datacenter, user),
         **_statistics(request, datacenter),
     }
     wrong = form.errors or maintenance_form.errors

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from dashboard import nodes
 from datacenters.models import Node
 
 pytestmark = pytest.mark.django_db
@@ -69,3 +70,13 @@ def test_a_page_asks_in_as_many_queries_for_many_jobs_as_for_one(node, read, dja
     Node.objects.filter(pk=node.pk).update(held=node.held * 100)
     with django_assert_max_num_queries(25):
         read("grace", f"/nodes/{node.pk}/")
+
+
+def test_a_datacenter_sums_up_what_each_project_holds_of_it(node, running, read, who):
+    (engine, others) = nodes.use_by_project(node.datacenter, who("bob"))
+    assert (engine.project.slug, engine.jobs, engine.use.cpu_cores) == ("engine", 1, 0.5)
+    assert (others.project, others.jobs, others.use.gpus) == (None, 1, 1)
+    (everything,) = nodes.use_by_project(node.datacenter, who("eve"))
+    assert (everything.project, everything.jobs, everything.use.cpu_cores) == (None, 2, 1.5)
+    assert "Analytical Engine" in read("bob", "/datacenters/ifca/")
+    assert "Analytical Engine" not in read("eve", "/datacenters/ifca/")

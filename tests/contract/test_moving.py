@@ -118,3 +118,23 @@ def test_it_runs_elsewhere_once_and_leaves_nothing_behind(places, ada, ask, tmp_
         filled.state(deployment.job_id, namespace)
     there.purge(deployment.job_id, namespace)
     filled.purge(FILLER, namespace)
+
+
+def test_what_the_scheduler_would_not_start_goes_where_it_starts_at_once(places, ada, ask, tmp_path):  # noqa: F811
+    """Serai's own figures still say that there is room, when somebody else's job has just taken it."""
+    first, second = places
+    asset_of("tiny", str(make_module(tmp_path / "tiny")))
+    asked = ask("tiny", prefer=(first.name,))
+    namespace = f"serai-{asked.project}"
+    deployment = services.deploy(asked, owner=ada)
+    assert deployment.datacenter == first
+    filled = fill(first, namespace)
+    work(deployment)
+    event = deployment.events.get(verb=elsewhere.MOVED)
+    assert "MB of memory" in event.sentence
+    assert deployment.datacenter == second
+    until(lambda: work(deployment) in (Status.STARTING, Status.RUNNING), 90)
+    with pytest.raises(JobNotFound):
+        filled.state(deployment.job_id, namespace)
+    adapter_for(second.cluster).purge(deployment.job_id, namespace)
+    filled.purge(FILLER, namespace)

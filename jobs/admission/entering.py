@@ -12,7 +12,7 @@ from jobs.refusals import QuotaExceeded
 from jobs.requests import DeployRequest
 from marketplace.models import Asset
 
-from .queue import held, model_of, queue_of
+from .queue import held, is_anybody_before, model_of
 from .room import room_for
 
 
@@ -47,7 +47,7 @@ def foretold(request: DeployRequest, asset: Asset, *, project: Project, owner: U
 
 
 def _why_not_yet(request: DeployRequest, asset: Asset, project: Project, owner: User) -> str:
-    if queue_of(project, model_of(request.resources)):
+    if is_anybody_before(project, model_of(request.resources)):
         return _("Others of this project wait before it.")
     return why_no_quota(request, project, owner) or why_no_machine(request, asset, owner)
 

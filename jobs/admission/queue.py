@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from math import ceil
 from statistics import median_low
 
+from django.core.cache import cache
 from django.utils import timezone
 
 from accounts.models import Project
@@ -17,6 +19,7 @@ from jobs.requests import ResourceRequest
 from .fairness import Waiting, in_turn
 
 FEWEST = 3  # of which a median says anything
+KEPT_SECONDS = 60
 LOOKS_BACK, MOST_ROWS = timedelta(days=30), 200
 
 
@@ -43,6 +46,12 @@ def model_of(asked: ResourceRequest) -> str:
     return (asked.gpu_model or ANY_GPU) if asked.gpus else ""
 
 
+def is_anybody_before(project: Project, model: str) -> bool:
+    """Whether somebody waits in this queue."""
+    asks = held().filter(project=project).values_list("request__resources__gpus", "request__resources__gpu_model")
+    return any(model == ((name or ANY_GPU) if gpus else "") for gpus, name in asks)
+
+
 def queue_of(project: Project, model: str) -> list[Deployment]:
     """Those that wait in this queue, the next one first."""
     return _ordered(project, _by_model(held().filter(project=project)).get(model, []), model)
@@ -52,7 +61,7 @@ def places_in(project: Project) -> list[Place]:
     """Everybody's place in all queues of a project."""
     found = []
     for model, rows in sorted(_by_model(held().filter(project=project)).items()):
-        order, lasts = _ordered(project, rows, model), typical_run(project, model)
+        order, lasts = _ordered(project, rows, model), _known_run(project, model)
         beside = max(1, len(_at_work(project, model)))
         for number, row in enumerate(order, 1):
             expected = timezone.now() + lasts * ceil(number / beside) if lasts else None
@@ -68,9 +77,20 @@ def typical_run(project: Project, model: str) -> timedelta | None:
         started__isnull=False,
         ended__gt=timezone.now() - LOOKS_BACK,
     )
-    rows = _by_model(ended.order_by("-ended")[:MOST_ROWS]).get(model, [])
+    lately = ended.only("request", "started", "ended").order_by("-ended")[:MOST_ROWS]
+    rows = _by_model(lately).get(model, [])
     runs = [row.ended - row.started for row in rows if row.ended and row.started]
     return max(median_low(runs), timedelta(seconds=1)) if len(runs) >= FEWEST else None
+
+
+def _known_run(project: Project, model: str) -> timedelta | None:
+    """The same, looked up once a minute."""
+    key = f"jobs.admission.run.{project.pk}.{sha256(model.encode()).hexdigest()[:16]}"
+    known: tuple[timedelta | None] | None = cache.get(key)
+    if known is None:
+        known = (typical_run(project, model),)
+        cache.set(key, known, KEPT_SECONDS)
+    return known[0]
 
 
 def _by_model(rows: Iterable[Deployment]) -> Mapping[str, list[Deployment]]:
@@ -92,6 +112,7 @@ def _ordered(project: Project, rows: Sequence[Deployment], model: str) -> list[D
 def _at_work(project: Project, model: str) -> list[Deployment]:
     """The batch runs of this queue that were let in and have not ended."""
     rows = Deployment.objects.holding_quota().filter(project=project, kind=DeploymentKind.BATCH)
+    rows = rows.only("request", "owner")
     return list(_by_model(rows).get(model, []))
 
 

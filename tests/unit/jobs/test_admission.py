@@ -182,6 +182,19 @@ def test_what_was_let_in_counts_before_the_machine_says_so(ada, ask):
     assert admission.release() == 0
 
 
+def test_what_has_just_ended_frees_its_machine_before_that_says_so(ada, ask, site):
+    """Or each run would wait for the next figures, although there is room."""
+    running = services.deploy(ask(kind=JobKind.BATCH, cpu_cores=3, memory_mb=100), owner=ada)
+    began = timezone.now() - timedelta(minutes=1)
+    Node.objects.update(used_cpu_mhz=3_000, used_memory_mb=100, used_disk_mb=200)
+    Deployment.objects.filter(pk=running.pk).update(status=Status.RUNNING, submitted=began, started=began)
+    following = services.deploy(ask(kind=JobKind.BATCH, cpu_cores=3, memory_mb=100), owner=ada)
+    assert waits(following)
+    ends(running)
+    assert admission.release() == 1
+    assert not waits(following)
+
+
 def test_a_place_that_does_not_answer_keeps_nothing_here(ada, train):
     Node.objects.update(used_memory_mb=8_000)
     Cluster.objects.update(unreachable_since=timezone.now())

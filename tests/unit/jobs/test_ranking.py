@@ -10,6 +10,7 @@ from hypothesis import strategies as some
 from datacenters.capacity import Capacity, DeviceCapacity, FootprintFigures, NodeCapacity
 from datacenters.jobspec import Runtime
 from jobs.placement import ANY_GPU, Needs, Plan, Spot, Surroundings, Wait, Wish, plan
+from jobs.placement.reserving import reserved, returned
 from jobs.requests import DeployRequest, ResourceRequest
 
 PACKAGE = Needs((Runtime.PACKAGE,))
@@ -191,6 +192,22 @@ def test_the_order_is_one_whoever_lists_the_places_and_whichever_are_missing(req
     assert names(plan(request, PACKAGE, data.draw(some.permutations(places)), around)) == order
     left = [one for one in places if data.draw(some.booleans())]
     assert names(plan(request, PACKAGE, left, around)) == [name for name in order if name in {one.name for one in left}]
+
+
+ASKS = some.lists(
+    some.builds(ResourceRequest, cpu_cores=some.sampled_from([1.0, 4.0]), gpus=some.sampled_from([0, 1])), max_size=6
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(nodes=NODES, went=ASKS, ended=ASKS)
+def test_no_machine_ever_has_less_than_nothing_or_more_than_all_free(nodes, went, ended):
+    found = reserved(returned(place("a", *nodes), ended), went)
+    for one in found.nodes:
+        assert 0 <= one.free_cpu_cores <= one.cpu_cores
+        assert 0 <= one.free_memory_mb <= one.memory_mb
+        assert 0 <= one.free_disk_mb <= one.disk_mb
+        assert all(0 <= device.free <= device.healthy for device in one.devices)
 
 
 @pytest.mark.parametrize("wish", Wish)

@@ -30,7 +30,7 @@ def jobs_of(test: NodeTest) -> Iterator[JobSpec]:
     """One for each runtime that the node offers; each pinned to it."""
     node = test.node
     offers = capacity_of(node, node.datacenter)
-    if offers.offers_packages:
+    if offers.offers_packages and node.meta.get("serai_python"):
         yield _job(test, "package", _looking(test), (PORT,))
     if offers.offers_containers:
         yield _job(test, "container", _container(), ())

@@ -127,6 +127,11 @@ def test_a_test_runs_on_its_node_alone_and_asks_for_a_gpu_where_one_is_free(node
     assert (gpu.ok, "in use" in gpu.sentence) == (None, True)
 
 
+def test_a_machine_without_a_python_for_packages_gets_no_job_that_would_wait_for_one(node):
+    node.meta = {}
+    assert list(jobs_of(NodeTest(node=node))) == []
+
+
 def test_containers_are_tested_by_an_image(node):
     node.drivers, node.datacenter.offers_containers = ["docker"], True
     (spec,) = jobs_of(NodeTest(node=node))

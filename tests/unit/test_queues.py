@@ -26,6 +26,13 @@ def test_the_page_of_the_queue_says_who_waits_where(client, ada, bob, queue):
     assert f"/deployments/{queue[0].pk}/" not in page
 
 
+def test_the_page_of_a_run_that_waits_leads_to_the_queue(client, ada, queue):
+    client.force_login(ada)
+    leads = f"/projects/{ada.personal_project.slug}/queue"
+    assert leads in client.get(f"/deployments/{queue[1].pk}/").content.decode()
+    assert leads not in client.get(f"/deployments/{queue[0].pk}/").content.decode()
+
+
 def test_an_empty_queue_says_so(client, ada):
     client.force_login(ada)
     assert "Nothing waits" in client.get(f"/projects/{ada.personal_project.slug}/queue").content.decode()

@@ -18,8 +18,9 @@ from .models import Deployment
 
 LINES = 40
 TASK_OF_STAGE = {"packages": "packages", "storage": "storages", "datasets": "datasets"}
+REFUSED = "BadInput"  # by which modules of our template say what is wrong with an argument
 # The last line of a traceback, with or without the prefix of a logger.
-_NAME = r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|NotFound)"
+_NAME = rf"(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Interrupt|Exit|NotFound)|{REFUSED})"
 _ERROR = re.compile(rf"(?:^|\s)({_NAME})\b: ?(.*)$|^({_NAME})$")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 LAST_WORDS = 200  # letters; more is no last word but a heap
@@ -99,7 +100,8 @@ def _why_program(lines: list[str], reason: Reason) -> Reason:
     if not errors:
         return _with_last_words(lines[-1], reason)
     name, text, alone = errors[-1].groups()
-    said = _short(f"{(name or alone).rpartition('.')[2]}: {text or ''}".rstrip(": ."))
+    kind = (name or alone).rpartition(".")[2]
+    said = _short((text if kind == REFUSED and text else f"{kind}: {text or ''}").rstrip(": ."))
     if known := _known(said):
         return replace(reason, sentence=f"{reason.sentence.rstrip('.')}: {known.why}", advice=known.advice)
     return replace(reason, sentence=f"{reason.sentence.rstrip('.')}: {said}.")

@@ -230,6 +230,15 @@ def test_an_image_that_cannot_be_had_is_named(site):
     assert nowhere in f"{state.reason.sentence} {state.reason.evidence}"
 
 
+def test_a_container_that_needs_more_memory_than_it_asked_for_says_so(site):
+    greedy = "x = bytearray(300 * 2**20)\nimport time\ntime.sleep(30)"
+    spec = site.send(site.spec(container("main", greedy), kind=JobKind.BATCH))
+    reason = site.wait(spec, JobStatus.FAILED).reason
+    assert "memory" in reason.sentence
+    assert "64" in reason.sentence
+    assert reason.advice == "Start it again with more memory."
+
+
 # ── Several containers of one job ────────────────────────────────────────────────────────────────
 PREPARE = """
 import os, pathlib

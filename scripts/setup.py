@@ -76,6 +76,8 @@ def install_python_packages(role: str) -> None:
 
 
 def make_environment() -> None:
+    if VENV.is_symlink():  # clearing it would empty the environment of another checkout
+        VENV.unlink()
     command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
     if run(command, quiet=True) or (install_debian_packages(["python3-venv"]) and run(command)):
         return

@@ -55,3 +55,15 @@ def test_the_icons_are_drawn_anew_when_a_page_may_name_another(tmp_path, monkeyp
     page.write_text('{% icon "rocket" %}')
     setup.install_page_packages("run")
     assert did == ["ci", "run", "run"]
+
+
+def test_an_environment_that_is_anothers_is_left_alone(tmp_path, monkeypatch):
+    theirs = tmp_path / "theirs"
+    (theirs / "bin").mkdir(parents=True)
+    ours = tmp_path / "ours"
+    ours.symlink_to(theirs)
+    monkeypatch.setattr(setup, "VENV", ours)
+    setup.make_environment()
+    assert list(theirs.iterdir()) == [theirs / "bin"]
+    assert (ours / "bin" / "python").exists()
+    assert not ours.is_symlink()

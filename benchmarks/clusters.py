@@ -1,8 +1,8 @@
 """What many clusters cost: ``python -m benchmarks.clusters [clusters]`` (50). Reported, never a gate.
 
-A real watcher over light clusters (``tests/light_clusters.py``) in a process of their own: how long pages and lists take
-with the good clusters alone, and beside a tenth that is dead and a tenth that hangs, as a ratio; how soon the good ones
-are reached in both cases; and what the watcher holds.
+A real watcher over light clusters (``tests/light_clusters.py``) in a process of their own: how long pages and lists
+take with the good clusters alone, and beside a tenth that is dead and a tenth that hangs, as a ratio; how soon the
+good ones are reached in both cases; and what the watcher holds.
 """
 
 import os

@@ -11,16 +11,28 @@ TRIES, PAUSE_SECONDS = 20, 0.25
 
 
 def give(calls: Connection, name: str, rules: str, namespace: str) -> Access:
-    """A token of this policy, which is made or brought up to date first, as its namespace is."""
+    """A token of this policy, which is made or brought up to date first, as its namespace is.
+
+    Without a namespace, a policy that is there stays as its operator has it: it may allow more than Serai asks for.
+    """
     refusal = "The cluster refuses this"
     if namespace:
         body = {"Name": namespace, "Description": "A project of Serai"}
         calls.json(calls.nomad.namespace, method="post", body=body, refusal=refusal)
-    policy = {"Name": name, "Description": "Made by Serai", "Rules": rules}
-    calls.json(calls.nomad.acl, "policy", name, method="post", body=policy, refusal=refusal)
+    if namespace or not _has_policy(calls, name):
+        policy = {"Name": name, "Description": "Made by Serai", "Rules": rules}
+        calls.json(calls.nomad.acl, "policy", name, method="post", body=policy, refusal=refusal)
     token = {"Name": name, "Type": "client", "Policies": [name]}
     made = calls.json(calls.nomad.acl, "token", method="post", body=token, refusal=refusal)
     return Access(str(made["AccessorID"]), str(made["SecretID"]))
+
+
+def _has_policy(calls: Connection, name: str) -> bool:
+    try:
+        calls.json(calls.nomad.acl, "policy", name)
+    except JobNotFound:
+        return False
+    return True
 
 
 def end(calls: Connection, accessor: str) -> None:

@@ -12,7 +12,7 @@ from datacenters.models import Cluster, ProjectToken
 from datacenters.services import adapter_for, adapter_with
 from jobs.models import Deployment
 
-from .border import a_border, says
+from .border import a_border, first_says, says
 
 pytestmark = pytest.mark.django_db
 MANAGEMENT, MADE, ITS_NAME = "m" * 36, "p" * 36, "accessor-of-the-token"
@@ -141,6 +141,19 @@ def test_the_clusters_own_token_is_renewed_in_one_step(garden, client, olga):
     method, path, headers = border.asked[-1]
     assert (method, path.partition("?")[0]) == ("DELETE", f"/v1/acl/token/{ITS_NAME}")
     assert headers["X-Nomad-Token"] == MANAGEMENT
+
+
+def test_a_policy_that_its_operator_widened_is_not_narrowed_by_a_renewal(garden):
+    cluster, border = garden
+    tokens.renew(cluster, MANAGEMENT, "rules", None)
+    assert ("POST", "/v1/acl/policy/serai") not in told(border)
+    border.answers["acl/policy/serai"] = first_says(1, says(404, "ACL policy not found"), says(200, {}))
+    tokens.renew(cluster, MANAGEMENT, "rules", None)
+    assert ("POST", "/v1/acl/policy/serai") in told(border)
+
+
+def told(border):
+    return [(method, path.partition("?")[0]) for method, path, _headers in border.asked]
 
 
 def test_the_same_by_rest(garden, client, olga, ada, eve):

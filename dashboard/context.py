@@ -1,7 +1,7 @@
 """What every page knows: where one can go, the theme, and what this site is."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
@@ -38,17 +38,18 @@ class Room:
     name: str  # of the URL
     title: str | Promise
     icon: str
+    also: tuple[str, ...] = ()  # where pages of this room have other addresses
     url: str = ""
     current: str = ""
 
 
 ROOMS = (
     Room("home", _("Home"), icon="home"),
-    Room("modules", _("Marketplace"), icon="building-store"),
-    Room("deployments", _("Deployments"), icon="rocket"),
+    Room("modules", _("Marketplace"), icon="building-store", also=("/sources/",)),
+    Room("deployments", _("Deployments"), icon="rocket", also=("/sweeps/",)),
     Room("storages", _("Storage"), icon="database"),
     Room("runs", _("Runs"), icon="chart-line"),
-    Room("datacenters", _("Datacenters"), icon="server-2"),
+    Room("datacenters", _("Datacenters"), icon="server-2", also=("/clusters/", "/nodes/", "/topology/")),
     Room("api-docs", _("API"), icon="api"),
 )
 
@@ -91,14 +92,14 @@ def chosen_theme(request: HttpRequest) -> str:
 def _open_rooms(path: str) -> Iterator[Room]:
     for room in ROOMS:
         if url := address(room.name):
-            yield Room(room.name, room.title, icon=room.icon, url=url, current=_current(path, url))
+            yield replace(room, url=url, current=_current(path, url, room.also))
 
 
-def _current(path: str, url: str) -> str:
+def _current(path: str, url: str, also: tuple[str, ...]) -> str:
     """aria-current: this very page, or a page within this room."""
     if path == url:
         return "page"
-    return "true" if url != "/" and path.startswith(url.rstrip("/") + "/") else ""
+    return "true" if path.startswith((url, *also) if url != "/" else also) else ""
 
 
 def _site() -> Site:

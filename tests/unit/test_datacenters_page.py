@@ -40,3 +40,12 @@ def test_a_datacenter_for_all_says_nothing_of_it(page, ada):
     seen = page(ada, one_person=False)
     assert SHUT not in seen
     assert REASON not in seen
+
+
+@pytest.mark.parametrize(
+    ("address", "current"), [("/datacenters/", "page"), ("/clusters/", "true"), ("/topology/", "true")]
+)
+def test_pages_beside_it_are_of_its_room(client, db, address, current):
+    client.force_login(create_person("root", is_superuser=True))
+    seen = " ".join(client.get(address).content.decode().split())
+    assert f'href="/datacenters/" aria-current="{current}"' in seen

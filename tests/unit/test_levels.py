@@ -47,6 +47,7 @@ GET  topology               -   grace
 POST node-eligibility       -   grace
 POST node-drain             -   grace
 POST node-stop-drain        -   grace
+POST node-test              -   grace
 GET  datacenter-footprint   -   grace
 POST datacenter-footprint   -   grace
 """
@@ -70,6 +71,7 @@ PATCH  describe_footprint   -   grace
 PATCH  change_node          -   grace
 POST   drain_node           -   grace
 DELETE end_drain            -   grace
+POST   test_node            -   grace
 """
 
 

@@ -230,14 +230,14 @@ def test_what_is_not_there_is_said(fetch, zenodo):
 def test_a_deployment_finds_its_dataset_and_its_next_start_fetches_none(world, zenodo, settings, tmp_path, ada):
     settings.ZENODO_URL = zenodo.url
     asset_of("obeys", str(make_module(tmp_path / "obeys", serve=OBEYS)))
-    row = DatasetRequest("10.5281/zenodo.42", target="words")
+    target = tmp_path.name  # the project's storage outlives the test, and another's files are not fetched again
+    row = DatasetRequest("10.5281/zenodo.42", target=target)
     deployment = world.until(world.again("obeys", datasets=(row,)), Status.RUNNING)
     task = Task(world, deployment)
-    look = "import os; print(open(os.environ['SERAI_DATASETS_DIR'] + '/words/words.txt').read()[:15])"
+    file = f"os.environ['SERAI_DATASETS_DIR'] + '/{target}/words.txt'"
+    look = f"import os; print(open({file}).read()[:15])"
     assert task.does(look) == "0000000\n0000001"
-    owner = task.does(
-        "import os; print(os.stat(os.environ['SERAI_DATASETS_DIR'] + '/words/words.txt').st_uid == os.getuid())"
-    )
+    owner = task.does(f"import os; print(os.stat({file}).st_uid == os.getuid())")
     assert owner == "True"
     task.stop()
     zenodo.asked.clear()

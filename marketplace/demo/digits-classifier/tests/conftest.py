@@ -12,12 +12,3 @@ def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SERAI_STORAGE_DIR", str(folder))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return folder
-
-
-@pytest.fixture
-def attached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A storage that is attached as ``files``."""
-    folder = tmp_path / "storages" / "files"
-    folder.mkdir(parents=True)
-    monkeypatch.setenv("SERAI_STORAGES_DIR", str(folder.parent))
-    return folder

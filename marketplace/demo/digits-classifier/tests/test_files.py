@@ -15,6 +15,15 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 BLANK = ",".join(["0"] * 64)
 
 
+@pytest.fixture
+def attached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A storage that is attached as ``files``."""
+    folder = tmp_path / "storages" / "files"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("SERAI_STORAGES_DIR", str(folder.parent))
+    return folder
+
+
 def table(file: Path, rows: int = 400, heading: str = "") -> Path:
     images, digits = load_digits(return_X_y=True)
     lines = [",".join(f"{value:g}" for value in (*image, digit)) for image, digit in zip(images, digits, strict=True)]

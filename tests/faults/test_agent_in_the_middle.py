@@ -127,7 +127,7 @@ class Slow(test_datasets.Handler):
 @pytest.fixture
 def zenodo():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
-    server.place, server.go_on = Place(server.server_port, {"words.txt": WORDS}), threading.Event()
+    server.place, server.go_on = Place(server.server_port, files={"words.txt": WORDS}), threading.Event()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()

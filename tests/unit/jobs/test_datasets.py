@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -29,6 +30,7 @@ class Place:
     """A server of files and of one record, which breaks off when it is told to."""
 
     port: int
+    number: int = 42  # of the record
     files: dict[str, bytes] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)  # file: its name in the record
     breaks_after: list[int] = field(default_factory=list)  # bytes, one for each answer to come
@@ -46,7 +48,7 @@ class Place:
             key = self.keys.get(name, name)
             return {"key": key, "size": len(content), "checksum": sums, "links": {"self": f"{self.url}/{name}"}}
 
-        return {"id": 42, "files": [described(*one) for one in self.files.items()]}
+        return {"id": self.number, "files": [described(*one) for one in self.files.items()]}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -56,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         place, name = self.server.place, self.path.lstrip("/")
         place.asked.append((self.path, self.headers.get("Range", "")))
-        if self.path == "/api/records/42":
+        if self.path == f"/api/records/{place.number}":
             self.answer(200, json.dumps(place.record()).encode())
         elif name in place.leads_to:
             self.answer(302, b"", Location=place.leads_to[name])
@@ -89,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def zenodo():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.place = Place(server.server_port, {"words.txt": WORDS})
+    server.place = Place(server.server_port, files={"words.txt": WORDS})
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.place
     server.shutdown()
@@ -230,11 +232,11 @@ def test_what_is_not_there_is_said(fetch, zenodo):
 def test_a_deployment_finds_its_dataset_and_its_next_start_fetches_none(world, zenodo, settings, tmp_path, ada):
     settings.ZENODO_URL = zenodo.url
     asset_of("obeys", str(make_module(tmp_path / "obeys", serve=OBEYS)))
-    target = tmp_path.name  # the project's storage outlives the test, and another's files are not fetched again
-    row = DatasetRequest("10.5281/zenodo.42", target=target)
+    zenodo.number = uuid4().int % 10**9  # the project's folder outlives a test: what another one fetched stays there
+    row = DatasetRequest(f"10.5281/zenodo.{zenodo.number}", target="words")
     deployment = world.until(world.again("obeys", datasets=(row,)), Status.RUNNING)
     task = Task(world, deployment)
-    file = f"os.environ['SERAI_DATASETS_DIR'] + '/{target}/words.txt'"
+    file = "os.environ['SERAI_DATASETS_DIR'] + '/words/words.txt'"
     look = f"import os; print(open({file}).read()[:15])"
     assert task.does(look) == "0000000\n0000001"
     owner = task.does(f"import os; print(os.stat({file}).st_uid == os.getuid())")

@@ -9,6 +9,8 @@ import pytest
 
 from .cluster import job, shell
 
+pytestmark = pytest.mark.slow
+
 
 def listen(cluster, index: int = 0, **query):
     """Lines of the event stream, as they come."""

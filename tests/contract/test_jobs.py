@@ -1,6 +1,10 @@
 """A job's way from register to purge."""
 
+import pytest
+
 from .cluster import SECOND, event, events, job, restarts, shell
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_batch_job_runs_to_its_end(cluster, job_id):

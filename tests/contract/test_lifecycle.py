@@ -1,6 +1,10 @@
 """The order of a group's tasks: prestart, sidecars, main, poststart, poststop."""
 
+import pytest
+
 from .cluster import event, events, finished, hook, job, shell, started, state
+
+pytestmark = pytest.mark.slow
 
 STAYS = "exec sleep 100"
 

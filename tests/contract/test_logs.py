@@ -9,6 +9,8 @@ import pytest
 
 from .cluster import job, shell
 
+pytestmark = pytest.mark.slow
+
 
 def test_both_streams_are_kept_apart(cluster, job_id):
     cluster.register(job(job_id, shell("echo out; echo err >&2")))

@@ -83,18 +83,25 @@ def apply(deployment_id: UUID, state: JobState, *, result: Any = None) -> bool:
 
 def gone(deployment_id: UUID, told_by: Cluster | None = None) -> bool:
     """The datacenter does not know the job: what was to stop has; of anything else this is the end."""
-    deployment = Deployment.objects.with_parts().filter(pk=deployment_id).first()
-    if deployment is None or deployment.status in FINAL | {Status.QUEUED, Status.SUBMITTING}:
-        return False
-    if is_elsewhere(deployment, told_by):
-        return False
-    if deployment.status == Status.STOPPING and deployment.wanted:
-        return services.begin_anew(deployment)
+    for _try in range(TRIES):
+        deployment = Deployment.objects.with_parts().filter(pk=deployment_id).first()
+        if deployment is None or deployment.status in FINAL | {Status.QUEUED, Status.SUBMITTING}:
+            return False
+        if is_elsewhere(deployment, told_by):
+            return False
+        if deployment.status == Status.STOPPING and deployment.wanted:
+            return services.begin_anew(deployment)
+        if _write(deployment, _without_job(deployment)):
+            return True
+    return False
+
+
+def _without_job(deployment: Deployment) -> dict[str, Any]:
     if deployment.status == Status.STOPPING or not deployment.wanted:
-        return _write(deployment, _ended(deployment, Status.STOPPED, deployment.reason))
+        return _ended(deployment, Status.STOPPED, deployment.reason)
     reason = _("%(datacenter)s no longer knows this job: it was removed there, not from Serai.")
     fields = _ended(deployment, Status.FAILED, reason % {"datacenter": deployment.datacenter})
-    return _write(deployment, fields | {"advice": _("Start it again. Its log is kept as far as Serai had read it.")})
+    return fields | {"advice": _("Start it again. Its log is kept as far as Serai had read it.")}
 
 
 def out_of_reach(cluster: Cluster, since: datetime, error: DatacenterError | None = None) -> int:

@@ -223,5 +223,20 @@ def test_a_job_that_its_cluster_forgot_has_failed_unless_it_was_to_stop(sent, ad
     assert not projection.gone(sent.pk)
 
 
+def test_a_job_that_is_gone_is_told_though_its_row_changes_in_that_moment(sent, monkeypatch):
+    """As by the prober, which finds nobody at its port just then."""
+    Deployment.objects.filter(pk=sent.pk).update(status=Status.RUNNING, healthy=True)
+    ended = projection._ended
+
+    def slow(deployment, *told):
+        Deployment.objects.filter(pk=sent.pk, healthy=True).update(healthy=False)
+        return ended(deployment, *told)
+
+    monkeypatch.setattr(projection, "_ended", slow)
+    assert projection.gone(sent.pk)
+    sent.refresh_from_db()
+    assert sent.status == Status.FAILED
+
+
 def test_a_deployment_that_is_not_there_is_no_news(sent):
     assert not projection.apply(OTHER, JobState("serai-x", "ada", JobStatus.RUNNING, 99))
